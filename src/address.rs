@@ -1,0 +1,297 @@
+//! Mail addresses: what stands between `<` and `>` in MAIL and RCPT (§4.1.2, §4.1.3).
+
+use std::fmt;
+use std::net::Ipv6Addr;
+
+/// The longest local part in octets, as it is written (§4.5.3.1.1).
+const MAX_LOCAL_PART: usize = 64;
+/// The longest domain in octets (§4.5.3.1.2).
+const MAX_DOMAIN: usize = 255;
+/// The longest path in octets, `<`, `>` and a source route included (§4.5.3.1.3).
+const MAX_PATH: usize = 256;
+
+/// A mailbox's name, `Local-part "@" ( Domain / address-literal )` (§4.1.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    /// The local part without quotes: `"hung"@x` and `hung@x` are the same mailbox (§4.1.2).
+    pub local_part: String,
+    /// The domain, or an address literal with its brackets.
+    pub domain: String,
+}
+
+/// Where a message came from, and where reports about it go (§4.1.1.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReversePath {
+    /// `<>`: the message is itself a report, and nobody must answer it (§4.5.5).
+    Null,
+    Address(Address),
+}
+
+/// Where a message goes (§4.1.1.3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ForwardPath {
+    /// `<Postmaster>`, the one recipient that needs no domain (§4.5.1).
+    Postmaster,
+    Address(Address),
+}
+
+/// Why something is no path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PathError {
+    Malformed,
+    LocalPartTooLong,
+    DomainTooLong,
+    PathTooLong,
+}
+
+impl fmt::Display for Address {
+    /// Writes the address with as little quoting as it allows (§4.1.2).
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        if is_dot_string(&self.local_part) {
+            return write!(f, "{}@{}", self.local_part, self.domain);
+        }
+        let quoted = self.local_part.replace('\\', r"\\").replace('"', r#"\""#);
+        write!(f, "\"{quoted}\"@{}", self.domain)
+    }
+}
+
+impl fmt::Display for ReversePath {
+    /// Writes the path with its `<` and `>`.
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            ReversePath::Null => write!(f, "<>"),
+            ReversePath::Address(address) => write!(f, "<{address}>"),
+        }
+    }
+}
+
+/// Parses a reverse path off the front of `text` and returns it with the rest.
+///
+/// # Errors
+/// When `text` does not begin with a path, or a part of it is too long.
+pub fn parse_reverse_path(text: &str) -> Result<(ReversePath, &str), PathError> {
+    if let Some(rest) = text.strip_prefix("<>") {
+        return Ok((ReversePath::Null, rest));
+    }
+    let (address, rest) = parse_path(text)?;
+    Ok((ReversePath::Address(address), rest))
+}
+
+/// Parses a forward path off the front of `text` and returns it with the rest.
+///
+/// # Errors
+/// When `text` does not begin with a path, or a part of it is too long.
+pub fn parse_forward_path(text: &str) -> Result<(ForwardPath, &str), PathError> {
+    if let Some(rest) = strip_prefix_ignore_case(text, "<Postmaster>") {
+        return Ok((ForwardPath::Postmaster, rest));
+    }
+    let (address, rest) = parse_path(text)?;
+    Ok((ForwardPath::Address(address), rest))
+}
+
+/// Parses a local part, quoted or not, off the front of `text`; the quotes are taken off.
+///
+/// # Errors
+/// When `text` does not begin with a local part, or it is too long.
+pub fn parse_local_part(text: &str) -> Result<(String, &str), PathError> {
+    let (local_part, rest) = match text.strip_prefix('"') {
+        Some(quoted) => parse_quoted(quoted)?,
+        None => {
+            let end = text.find(|c| !is_atext(c) && c != '.').unwrap_or(text.len());
+            let (dot_string, rest) = text.split_at(end);
+            if !is_dot_string(dot_string) {
+                return Err(PathError::Malformed);
+            }
+            (dot_string.to_owned(), rest)
+        }
+    };
+    if text.len() - rest.len() > MAX_LOCAL_PART {
+        return Err(PathError::LocalPartTooLong);
+    }
+    Ok((local_part, rest))
+}
+
+/// Whether `name` is a domain: labels of letters, digits and inner hyphens, joined by dots.
+pub fn is_domain(name: &str) -> bool {
+    name.len() <= MAX_DOMAIN && name.split('.').all(is_label)
+}
+
+/// Whether `text` is an address literal: `[192.0.2.1]` or `[IPv6:2001:db8::1]` (§4.1.3).
+pub fn is_address_literal(text: &str) -> bool {
+    let Some(inner) = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')) else {
+        return false;
+    };
+    match strip_prefix_ignore_case(inner, "IPv6:") {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+        None => is_ipv4(inner),
+    }
+}
+
+/// Takes `prefix` off the front of `text`, in any mix of cases (§2.4).
+pub fn strip_prefix_ignore_case<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
+    let (head, rest) = text.split_at_checked(prefix.len())?;
+    head.eq_ignore_ascii_case(prefix).then_some(rest)
+}
+
+/// Parses `"<" [ A-d-l ":" ] Mailbox ">"` off the front of `text` (§4.1.2).
+fn parse_path(text: &str) -> Result<(Address, &str), PathError> {
+    let inner = text.strip_prefix('<').ok_or(PathError::Malformed)?;
+    let mailbox = skip_source_route(inner)?;
+    let (local_part, rest) = parse_local_part(mailbox)?;
+    let rest = rest.strip_prefix('@').ok_or(PathError::Malformed)?;
+    let (domain, rest) = parse_domain_or_literal(rest)?;
+    let rest = rest.strip_prefix('>').ok_or(PathError::Malformed)?;
+    if text.len() - rest.len() > MAX_PATH {
+        return Err(PathError::PathTooLong);
+    }
+    Ok((Address { local_part, domain: domain.to_owned() }, rest))
+}
+
+/// Steps over `@one,@two:`, the source route that must be accepted and is ignored (appendix C).
+fn skip_source_route(text: &str) -> Result<&str, PathError> {
+    let mut rest = text;
+    while let Some(hop) = rest.strip_prefix('@') {
+        let (_, after) = parse_domain(hop)?;
+        if let Some(mailbox) = after.strip_prefix(':') {
+            return Ok(mailbox);
+        }
+        rest = after.strip_prefix(',').ok_or(PathError::Malformed)?;
+    }
+    // A route that ends in a comma has no mailbox; a path without a route begins with one.
+    if rest.len() == text.len() { Ok(text) } else { Err(PathError::Malformed) }
+}
+
+/// Parses a domain or an address literal off the front of `text`.
+fn parse_domain_or_literal(text: &str) -> Result<(&str, &str), PathError> {
+    if !text.starts_with('[') {
+        return parse_domain(text);
+    }
+    let end = text.find(']').ok_or(PathError::Malformed)? + 1;
+    let (literal, rest) = text.split_at(end);
+    if is_address_literal(literal) { Ok((literal, rest)) } else { Err(PathError::Malformed) }
+}
+
+/// Parses a domain off the front of `text`.
+fn parse_domain(text: &str) -> Result<(&str, &str), PathError> {
+    let end = text.find(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '.');
+    let (domain, rest) = text.split_at(end.unwrap_or(text.len()));
+    if domain.len() > MAX_DOMAIN {
+        return Err(PathError::DomainTooLong);
+    }
+    if is_domain(domain) { Ok((domain, rest)) } else { Err(PathError::Malformed) }
+}
+
+/// Parses the inside of a quoted string and its closing quote (§4.1.2).
+fn parse_quoted(text: &str) -> Result<(String, &str), PathError> {
+    let mut content = String::new();
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '"' => return Ok((content, chars.as_str())),
+            '\\' => content.push(chars.next().ok_or(PathError::Malformed)?),
+            _ => content.push(c),
+        }
+    }
+    Err(PathError::Malformed)
+}
+
+/// Whether `text` is four decimal numbers from 0 to 255, each of one to three digits (§4.1.3).
+fn is_ipv4(text: &str) -> bool {
+    let is_number = |part: &str| {
+        part.len() <= 3 && part.bytes().all(|b| b.is_ascii_digit()) && part.parse::<u8>().is_ok()
+    };
+    text.split('.').count() == 4 && text.split('.').all(is_number)
+}
+
+/// Whether `text` is `Atom *("." Atom)` (§4.1.2).
+fn is_dot_string(text: &str) -> bool {
+    text.split('.').all(|atom| !atom.is_empty() && atom.chars().all(is_atext))
+}
+
+/// Whether `label` is `Let-dig [Ldh-str]` (§4.1.2).
+fn is_label(label: &str) -> bool {
+    label.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && label.ends_with(|c: char| c.is_ascii_alphanumeric())
+        && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+}
+
+/// Whether `c` may stand in an unquoted local part (`atext`, RFC 5322 §3.2.3).
+fn is_atext(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn forward(text: &str) -> Result<String, PathError> {
+        let (path, rest) = parse_forward_path(text)?;
+        assert_eq!(rest, "", "left over from {text}");
+        match path {
+            ForwardPath::Postmaster => Ok("postmaster".to_owned()),
+            ForwardPath::Address(address) => Ok(address.to_string()),
+        }
+    }
+
+    #[test]
+    fn a_path_is_read_as_the_grammar_says() {
+        for (text, address) in [
+            ("<hung@nuce.edu.vn>", "hung@nuce.edu.vn"),
+            ("<a.b+c@x>", "a.b+c@x"),
+            ("<\"hung\"@nuce.edu.vn>", "hung@nuce.edu.vn"),
+            ("<\"h\\ung\"@nuce.edu.vn>", "hung@nuce.edu.vn"),
+            ("<\"a b\"@x>", "\"a b\"@x"),
+            ("<\"a>b\"@x>", "\"a>b\"@x"),
+            ("<\"a\\\"b\\\\c\"@x>", "\"a\\\"b\\\\c\"@x"),
+            ("<\"\"@x>", "\"\"@x"),
+            ("<\"a..b\"@x>", "\"a..b\"@x"),
+            ("<@one.example,@two.example:hung@nuce.edu.vn>", "hung@nuce.edu.vn"),
+            ("<@one.example:hung@nuce.edu.vn>", "hung@nuce.edu.vn"),
+            ("<hung@[127.0.0.1]>", "hung@[127.0.0.1]"),
+            ("<hung@[127.000.000.001]>", "hung@[127.000.000.001]"),
+            ("<hung@[IPv6:2001:db8::1]>", "hung@[IPv6:2001:db8::1]"),
+            ("<hung@[ipv6:::1]>", "hung@[ipv6:::1]"),
+            ("<Postmaster>", "postmaster"),
+            ("<pOSTMASTER>", "postmaster"),
+            ("<hung@a-b.c-d.vn>", "hung@a-b.c-d.vn"),
+            ("<hung@123.vn>", "hung@123.vn"),
+        ] {
+            assert_eq!(forward(text), Ok(address.to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_the_grammar_does_not_allow_is_malformed() {
+        for text in [
+            "", "<", "<>", "hung@x", "<hung>", "<hung@>", "<@x>", "<hung@x", "<.hung@x>",
+            "<hung.@x>", "<hu..ng@x>", "<hu ng@x>", "<\"hung@x>", "<\"hung\\", "<\"hung\"x@x>",
+            "<hung@-x>", "<hung@x->", "<hung@x..y>", "<hung@x.>", "<hung@.x>", "<hung@x_y>",
+            "<hung@[127.0.0]>", "<hung@[127.0.0.256]>", "<hung@[127.0.0.1>", "<hung@[+1.0.0.1]>",
+            "<hung@[IPv6:x]>", "<hung@[IPv6:1:2]>", "<hung@[tag:x]>", "<@one,:hung@x>",
+            "<@one,@two,hung@x>", "<@one hung@x>", "<@one,>", "<hu(n)g@x>", "<@:hung@x>",
+        ] {
+            assert_eq!(forward(text), Err(PathError::Malformed), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_null_path_belongs_to_senders_and_postmaster_to_recipients() {
+        assert_eq!(parse_reverse_path("<> SIZE=1"), Ok((ReversePath::Null, " SIZE=1")));
+        assert_eq!(parse_reverse_path("<Postmaster>"), Err(PathError::Malformed));
+        assert_eq!(parse_forward_path("<>"), Err(PathError::Malformed));
+    }
+
+    #[test]
+    fn each_part_is_taken_up_to_its_limit_and_no_further() {
+        let (x64, x65) = ("x".repeat(64), "x".repeat(65));
+        assert!(forward(&format!("<{x64}@y>")).is_ok());
+        assert_eq!(forward(&format!("<{x65}@y>")), Err(PathError::LocalPartTooLong));
+        assert!(forward(&format!("<\"{}\"@y>", "x".repeat(62))).is_ok());
+        assert_eq!(forward(&format!("<\"{}\"@y>", "x".repeat(63))), Err(PathError::LocalPartTooLong));
+        assert!(is_domain(&"x".repeat(255)));
+        assert!(!is_domain(&"x".repeat(256)));
+        assert_eq!(forward(&format!("<a@{}>", "x".repeat(256))), Err(PathError::DomainTooLong));
+        assert!(forward(&format!("<a@{}>", "x".repeat(252))).is_ok());
+        assert_eq!(forward(&format!("<a@{}>", "x".repeat(253))), Err(PathError::PathTooLong));
+    }
+}

@@ -1,0 +1,148 @@
+//! The command line: flags to [`Config`], and `--help`.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::address::is_domain;
+
+/// The most threads that `--threads` may ask for.
+const MAX_THREADS: usize = 10_000;
+
+const HELP: &str = "\
+mini-smtpd: an SMTP server to read in an afternoon, run in a minute, and extend in an assignment
+
+Usage: mini-smtpd [FLAG VALUE]...
+
+  --listen ADDRESS:PORT  where to wait for clients; port 0 picks one     [127.0.0.1:2525]
+  --hostname NAME        this server's name in its replies               [localhost]
+  --mailboxes FOLDER     the mailbox tree, <domain>/<user>/              [mailboxes]
+  --threads N            clients that are served at once, 1 to 10000     [64]
+  --timeout SECONDS      time for one whole line, however it drips       [300]
+  --max-size OCTETS      the largest message                             [10485760]
+  --max-recipients N     the most recipients of one message              [100]
+  --show                 print each conversation (the same as RUST_LOG=debug)
+  --no-sync              no fsync: faster, but a power cut loses mail
+  --help                 print this
+  --version              print the version
+
+mkdir makes a mailbox: mailboxes/example.com/lan receives mail for lan@example.com.
+";
+
+/// What the server was told on its command line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Address and port to listen on.
+    pub listen: String,
+    /// This host's name (§2.3.5).
+    pub hostname: String,
+    /// The root of the mailbox tree.
+    pub mailboxes: PathBuf,
+    /// The clients that are served at once.
+    pub threads: usize,
+    /// The time for one whole line (§4.5.3.2.7).
+    pub timeout: Duration,
+    /// The largest message in octets (RFC 1870).
+    pub max_size: u64,
+    /// The most recipients of one message; §4.5.3.1.8 asks for 100 at least.
+    pub max_recipients: usize,
+    /// Whether conversations go into the log.
+    pub show: bool,
+    /// Whether a mail is on disk before its 250.
+    pub sync: bool,
+}
+
+/// What the command line asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Wish {
+    Serve(Config),
+    /// Print this, and do nothing else.
+    Print(String),
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            listen: "127.0.0.1:2525".to_owned(),
+            hostname: "localhost".to_owned(),
+            mailboxes: PathBuf::from("mailboxes"),
+            threads: 64,
+            timeout: Duration::from_secs(300),
+            max_size: 10 * 1024 * 1024,
+            max_recipients: 100,
+            show: false,
+            sync: true,
+        }
+    }
+}
+
+/// Parses the arguments, without the program's own name.
+///
+/// # Errors
+/// One line that says what is wrong with them.
+pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Wish, String> {
+    let mut config = Config::default();
+    let mut args = args;
+    while let Some(arg) = args.next() {
+        let arg = arg.to_string_lossy().into_owned();
+        // `--flag=value` is as good as `--flag value`.
+        let (flag, value) = match arg.split_once('=') {
+            Some((flag, value)) => (flag, Some(OsString::from(value))),
+            None => (arg.as_str(), None),
+        };
+        let mut value = || {
+            value.clone().or_else(|| args.next()).ok_or_else(|| format!("{flag} needs a value"))
+        };
+        match flag {
+            "--listen" => config.listen = parse_value(flag, value()?)?,
+            "--hostname" => config.hostname = parse_hostname(value()?)?,
+            "--mailboxes" => config.mailboxes = PathBuf::from(value()?),
+            "--threads" => config.threads = parse_number(flag, value()?, MAX_THREADS)?,
+            "--timeout" => {
+                let seconds = parse_number(flag, value()?, 1_000_000)?;
+                config.timeout = Duration::from_secs(seconds);
+            }
+            "--max-size" => config.max_size = parse_number(flag, value()?, u64::MAX)?,
+            "--max-recipients" => {
+                config.max_recipients = parse_number(flag, value()?, usize::MAX)?;
+            }
+            "--show" => config.show = true,
+            "--no-sync" => config.sync = false,
+            "--help" | "-h" => return Ok(Wish::Print(HELP.to_owned())),
+            "--version" | "-V" => {
+                return Ok(Wish::Print(format!("mini-smtpd {}\n", env!("CARGO_PKG_VERSION"))));
+            }
+            _ => return Err(format!("unknown flag {arg:?}; --help lists the flags")),
+        }
+    }
+    Ok(Wish::Serve(config))
+}
+
+/// Parses a flag's value.
+fn parse_value<V: FromStr>(flag: &str, value: OsString) -> Result<V, String> {
+    let text = value.to_string_lossy();
+    text.parse().map_err(|_| format!("{flag} {text:?} cannot be read; --help shows its form"))
+}
+
+/// Parses a number from 1 to `max`.
+fn parse_number<N>(flag: &str, value: OsString, max: N) -> Result<N, String>
+where
+    N: FromStr + PartialOrd + From<u8> + std::fmt::Display,
+{
+    let text = value.to_string_lossy();
+    match text.parse() {
+        Ok(number) if number >= N::from(1) && number <= max => Ok(number),
+        _ => Err(format!("{flag} takes a number from 1 to {max}, not {text:?}")),
+    }
+}
+
+/// Parses this host's name, which goes into replies, headers and file names.
+fn parse_hostname(value: OsString) -> Result<String, String> {
+    let name: String = parse_value("--hostname", value)?;
+    if is_domain(&name) {
+        Ok(name)
+    } else {
+        Err(format!("--hostname takes a domain name such as nuce.edu.vn, not {name:?}"))
+    }
+}

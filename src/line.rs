@@ -1,0 +1,162 @@
+//! Lines, the unit of everything in SMTP (§2.3.8): they end in CRLF, and nothing else ends them.
+//!
+//! The reader stops at each LF, so that a wrong ending is seen at once and can be answered. A line
+//! over the limit comes in pieces, so that no client decides how much memory it takes.
+
+use std::io::{self, BufRead, BufReader, Read};
+
+/// The octets that are read from the client at once.
+const READ_BUFFER: usize = 8 * 1024;
+
+/// How a line, or a piece of one, ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// In CRLF, and there was no other CR.
+    Crlf,
+    /// In CRLF, but another CR stood within the line.
+    StrayCr,
+    /// In an LF without its CR, or with two of them: two servers might not agree where it ended.
+    Bare,
+    /// Not yet: the limit was reached first.
+    Cut,
+}
+
+/// One line, or one piece of a line that is over the limit.
+#[derive(Debug)]
+pub struct Line<'a> {
+    /// What was read, the ending included.
+    pub bytes: &'a [u8],
+    pub ending: Ending,
+    /// Whether this goes on with a line whose first piece was given before.
+    pub continued: bool,
+}
+
+impl Line<'_> {
+    /// The line without the CR and LF that end it.
+    pub fn text(&self) -> &[u8] {
+        let text = self.bytes.strip_suffix(b"\n").unwrap_or(self.bytes);
+        text.strip_suffix(b"\r").unwrap_or(text)
+    }
+}
+
+/// Cuts what a client sends into lines.
+pub struct Lines<R> {
+    reader: BufReader<R>,
+    line: Vec<u8>,
+    /// The last octet of a piece whose line goes on, or `None` at the start of a line.
+    cut_after: Option<u8>,
+}
+
+impl<R: Read> Lines<R> {
+    pub fn new(reader: R) -> Self {
+        let reader = BufReader::with_capacity(READ_BUFFER, reader);
+        Lines { reader, line: Vec::new(), cut_after: None }
+    }
+
+    /// Reads the next line of at most `limit` octets, or a piece of that size of a longer one;
+    /// `None` when the client has sent its last. An end without a line ending is no line.
+    ///
+    /// # Errors
+    /// Those of the reader underneath; `TimedOut` when its deadline passed.
+    pub fn next(&mut self, limit: usize) -> io::Result<Option<Line<'_>>> {
+        self.line.clear();
+        // `take` bounds what `read_until` may collect; without it a client could fill the memory.
+        let mut reader = (&mut self.reader).take(limit as u64);
+        let count = reader.read_until(b'\n', &mut self.line)?;
+        let ending = ending(&self.line, self.cut_after);
+        if ending == Ending::Cut && count < limit {
+            return Ok(None);
+        }
+        let continued = self.cut_after.is_some();
+        self.cut_after = if ending == Ending::Cut { self.line.last().copied() } else { None };
+        Ok(Some(Line { bytes: &self.line, ending, continued }))
+    }
+
+    /// Waits for the first octet of a line and shows it without taking it.
+    ///
+    /// # Errors
+    /// Those of [`Lines::next`].
+    pub fn peek(&mut self) -> io::Result<Option<u8>> {
+        Ok(self.reader.fill_buf()?.first().copied())
+    }
+
+    /// Whether the next line begins here, and not in the middle of one that was cut.
+    pub fn at_line_start(&self) -> bool {
+        self.cut_after.is_none()
+    }
+
+    /// Whether another whole line has arrived, so that reading it cannot block.
+    pub fn has_whole_line(&self) -> bool {
+        self.reader.buffer().contains(&b'\n')
+    }
+}
+
+/// Says how `piece` ended, where `before` is the last octet of the same line's earlier piece.
+fn ending(piece: &[u8], before: Option<u8>) -> Ending {
+    let Some(text) = piece.strip_suffix(b"\n") else {
+        return Ending::Cut;
+    };
+    let (last, text) = match text.split_last() {
+        Some((&last, text)) => (Some(last), text),
+        None => (before, text),
+    };
+    if last != Some(b'\r') || text.last() == Some(&b'\r') {
+        Ending::Bare
+    } else if text.contains(&b'\r') {
+        Ending::StrayCr
+    } else {
+        Ending::Crlf
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads `input` to its end and notes each piece as `text/ending`, continued ones with `+`.
+    fn pieces(input: &[u8], limit: usize) -> Vec<String> {
+        let mut lines = Lines::new(input);
+        let mut seen = Vec::new();
+        while let Some(line) = lines.next(limit).unwrap() {
+            let plus = if line.continued { "+" } else { "" };
+            seen.push(format!("{plus}{}/{:?}", line.text().escape_ascii(), line.ending));
+        }
+        seen
+    }
+
+    #[test]
+    fn a_line_ends_in_crlf_and_in_nothing_else() {
+        let input = b"one\r\ntwo\nth\rree\r\nfour\r\r\n\r\n\n\r";
+        let wanted = ["one/Crlf", "two/Bare", "th\\rree/StrayCr", "four\\r/Bare", "/Crlf", "/Bare"];
+        assert_eq!(pieces(input, 100), wanted);
+    }
+
+    #[test]
+    fn what_has_no_ending_at_the_end_of_the_connection_is_no_line() {
+        assert_eq!(pieces(b"QUIT\r\nQUI", 100), ["QUIT/Crlf"]);
+        assert_eq!(pieces(b".", 100), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_line_over_the_limit_comes_in_pieces() {
+        assert_eq!(pieces(b"abcdef\r\ngh\r\n", 4), ["abcd/Cut", "+ef/Crlf", "gh/Crlf"]);
+    }
+
+    #[test]
+    fn a_crlf_that_is_cut_in_two_is_still_a_crlf() {
+        assert_eq!(pieces(b"abc\r\nd\r\n", 4), ["abc/Cut", "+/Crlf", "d/Crlf"]);
+        assert_eq!(pieces(b"abcd\nd\r\n", 4), ["abcd/Cut", "+/Bare", "d/Crlf"]);
+    }
+
+    #[test]
+    fn a_whole_line_in_the_buffer_is_noticed() {
+        let mut lines = Lines::new(&b"one\r\ntwo\r\nthr"[..]);
+        assert!(!lines.has_whole_line());
+        assert_eq!(lines.peek().unwrap(), Some(b'o'));
+        assert!(lines.has_whole_line());
+        lines.next(100).unwrap();
+        assert!(lines.has_whole_line());
+        lines.next(100).unwrap();
+        assert!(!lines.has_whole_line());
+    }
+}

@@ -1,0 +1,198 @@
+//! One message on its way into its recipients' folders: all of them or none.
+//!
+//! Guarantee: a file appears in `new/` whole or not at all, and after [`Delivery::publish`] it
+//! survives a power cut. The order is the guarantee: write, fsync, rename, fsync of the folder.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The octets that are collected before they are written to every file.
+const BLOCK: usize = 32 * 1024;
+
+/// The deliveries that this process has begun.
+static COUNTER: AtomicU64 = AtomicU64::new(0);
+
+/// A message that is being delivered. One that is dropped before it is published leaves nothing.
+#[derive(Debug)]
+pub struct Delivery {
+    copies: Vec<Copy>,
+    block: Vec<u8>,
+    id: String,
+    sync: bool,
+}
+
+/// The message's file in one mailbox.
+#[derive(Debug)]
+struct Copy {
+    file: File,
+    /// Where the file is now: first in `tmp/`, then in `new/`.
+    path: PathBuf,
+    /// Where it will be.
+    new: PathBuf,
+}
+
+impl Delivery {
+    /// Creates the message's file in `tmp/` of each folder.
+    ///
+    /// # Errors
+    /// When one of them cannot be created; the others are removed.
+    pub fn begin(folders: &[&Path], hostname: &str, sync: bool) -> io::Result<Delivery> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let count = COUNTER.fetch_add(1, Ordering::Relaxed);
+        // Unique by construction: no two deliveries share the time, the process and the count.
+        let id = format!("M{:06}P{}Q{count}", now.subsec_micros(), std::process::id());
+        let name = format!("{}.{id}.{hostname}", now.as_secs());
+        let mut delivery = Delivery { copies: Vec::new(), block: Vec::new(), id, sync };
+        for folder in folders {
+            delivery.copies.push(Copy::create(folder, &name, sync)?);
+        }
+        Ok(delivery)
+    }
+
+    /// The middle of the files' name, for the Received line and the log.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Adds `bytes` to every recipient's file; they may wait in the block for more.
+    ///
+    /// # Errors
+    /// When a file cannot take them.
+    pub fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.block.len() + bytes.len() > BLOCK {
+            self.flush()?;
+        }
+        self.block.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// Makes the message appear in `new/` of every recipient, and says under which paths.
+    ///
+    /// # Errors
+    /// When one of them cannot have it; then none has.
+    pub fn publish(mut self) -> io::Result<Vec<PathBuf>> {
+        self.flush()?;
+        if self.sync {
+            for copy in &self.copies {
+                copy.file.sync_all()?;
+            }
+        }
+        for copy in &mut self.copies {
+            copy.publish(self.sync)?;
+        }
+        if self.sync {
+            for folder in self.copies.iter().filter_map(|copy| copy.new.parent()) {
+                sync_folder(folder)?;
+            }
+        }
+        // From here on `drop` has nothing to remove.
+        Ok(self.copies.drain(..).map(|copy| copy.path).collect())
+    }
+
+    /// Writes the block to every file and empties it.
+    fn flush(&mut self) -> io::Result<()> {
+        for copy in &mut self.copies {
+            copy.file.write_all(&self.block)?;
+        }
+        self.block.clear();
+        Ok(())
+    }
+}
+
+impl Drop for Delivery {
+    /// Removes what was not published, in `tmp/` or, after a publication that failed, in `new/`.
+    fn drop(&mut self) {
+        for copy in &self.copies {
+            if let Err(e) = fs::remove_file(&copy.path)
+                && e.kind() != ErrorKind::NotFound
+            {
+                log::error!("cannot remove {}: {e}", copy.path.display());
+            }
+        }
+    }
+}
+
+impl Copy {
+    /// Creates the file in `tmp/` of `folder`, and the three folders of a Maildir if they lack.
+    fn create(folder: &Path, name: &str, sync: bool) -> io::Result<Copy> {
+        let path = folder.join("tmp").join(name);
+        let file = match create_file(&path) {
+            Err(e) if e.kind() == ErrorKind::NotFound => {
+                create_maildir(folder, sync)?;
+                create_file(&path)?
+            }
+            result => result?,
+        };
+        Ok(Copy { file, path, new: folder.join("new").join(name) })
+    }
+
+    /// Moves the file from `tmp/` to `new/`, in one step that other programs see whole.
+    fn publish(&mut self, sync: bool) -> io::Result<()> {
+        match rename(&self.path, &self.new) {
+            Err(e) if e.kind() == ErrorKind::NotFound => {
+                // Somebody took `new/` away, or the whole mailbox; then this fails, too.
+                let folder = self.new.ancestors().nth(2).unwrap_or(&self.new);
+                create_maildir(folder, sync)?;
+                rename(&self.path, &self.new)?;
+            }
+            result => result?,
+        }
+        self.path.clone_from(&self.new);
+        Ok(())
+    }
+}
+
+/// Creates a file that nobody else has and, on Unix, that nobody else can read.
+fn create_file(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    // Exclusive: should the name exist after all, this fails and nothing is overwritten.
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+/// Creates `tmp`, `new` and `cur` in a user's folder, which must be there itself.
+fn create_maildir(folder: &Path, sync: bool) -> io::Result<()> {
+    for name in ["tmp", "new", "cur"] {
+        #[cfg_attr(not(unix), allow(unused_mut))]
+        let mut builder = fs::DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        match builder.create(folder.join(name)) {
+            // Another session was faster, or only one of the three lacked.
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
+            result => result?,
+        }
+    }
+    if sync { sync_folder(folder) } else { Ok(()) }
+}
+
+/// Waits until the names in `folder` are on disk: without this a power cut can undo a rename.
+#[cfg(unix)]
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// Windows cannot sync a folder; NTFS writes its names through a journal.
+#[cfg(not(unix))]
+fn sync_folder(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// Moves the file. On Windows a virus scanner may hold a new file for a moment.
+fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    let mut patience = if cfg!(windows) { 50 } else { 0 };
+    loop {
+        match fs::rename(from, to) {
+            Err(e) if e.kind() == ErrorKind::PermissionDenied && patience > 0 => {
+                patience -= 1;
+                std::thread::sleep(std::time::Duration::from_millis(20));
+            }
+            result => return result,
+        }
+    }
+}

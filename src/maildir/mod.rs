@@ -1,0 +1,198 @@
+//! The mailbox tree: `mailboxes/<domain>/<user>/` exists, so `<user>@<domain>` receives mail.
+//!
+//! Each mailbox is a Maildir: a mail is written in `tmp/`, appears whole in `new/`, and a mail
+//! reader moves it to `cur/`. This room and the one below it alone touch mail on disk.
+
+mod delivery;
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+pub use delivery::Delivery;
+
+use crate::address::ForwardPath;
+
+/// A file in `tmp/` of that age belongs to no delivery that still runs.
+const STALE: Duration = Duration::from_secs(36 * 60 * 60);
+
+/// The mailbox tree.
+#[derive(Debug)]
+pub struct Maildir {
+    root: PathBuf,
+    /// This host's name, in the names of new files and for `<Postmaster>`.
+    hostname: String,
+    /// Whether a delivery waits until the disk has the mail.
+    sync: bool,
+}
+
+/// A user's folder, found in the tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mailbox {
+    folder: PathBuf,
+}
+
+/// What the tree knows of a forward path.
+#[derive(Debug)]
+pub enum Found {
+    Mailbox(Mailbox),
+    NoSuchUser,
+    NoSuchDomain,
+}
+
+impl Maildir {
+    pub fn new(root: &Path, hostname: &str, sync: bool) -> Maildir {
+        Maildir { root: root.to_owned(), hostname: hostname.to_owned(), sync }
+    }
+
+    /// Finds the mailbox that a forward path names.
+    ///
+    /// # Errors
+    /// When the tree cannot be read; a name that is not in it is no error.
+    pub fn find(&self, forward_path: &ForwardPath) -> io::Result<Found> {
+        let (domain, user) = match forward_path {
+            ForwardPath::Postmaster => (self.postmaster_domain()?, "postmaster".to_owned()),
+            ForwardPath::Address(address) => {
+                (address.domain.to_ascii_lowercase(), address.local_part.to_ascii_lowercase())
+            }
+        };
+        let Some(domain) = enter(&self.root, &domain)? else {
+            return Ok(Found::NoSuchDomain);
+        };
+        match enter(&domain, &user)? {
+            Some(folder) => Ok(Found::Mailbox(Mailbox { folder })),
+            None => Ok(Found::NoSuchUser),
+        }
+    }
+
+    /// The addresses of `user` in all domains, in alphabetical order.
+    ///
+    /// # Errors
+    /// When the tree cannot be read.
+    pub fn addresses_of(&self, user: &str) -> io::Result<Vec<String>> {
+        let user = user.to_ascii_lowercase();
+        let mut addresses = Vec::new();
+        for domain in names_in(&self.root)? {
+            if enter(&self.root.join(&domain), &user)?.is_some() {
+                addresses.push(format!("{user}@{domain}"));
+            }
+        }
+        Ok(addresses)
+    }
+
+    /// The address of every mailbox, in alphabetical order of the domains and of their users.
+    ///
+    /// # Errors
+    /// When the tree cannot be read.
+    pub fn addresses(&self) -> io::Result<Vec<String>> {
+        let mut addresses = Vec::new();
+        for domain in names_in(&self.root)? {
+            for user in names_in(&self.root.join(&domain))? {
+                addresses.push(format!("{user}@{domain}"));
+            }
+        }
+        Ok(addresses)
+    }
+
+    /// Begins a delivery to all of `mailboxes`; one that is named twice gets one copy.
+    ///
+    /// # Errors
+    /// When a file cannot be created in one of them; then nothing is left in any.
+    pub fn deliver(&self, mailboxes: &[Mailbox]) -> io::Result<Delivery> {
+        let mut folders: Vec<&Path> = Vec::new();
+        for Mailbox { folder } in mailboxes {
+            if !folders.contains(&folder.as_path()) {
+                folders.push(folder);
+            }
+        }
+        Delivery::begin(&folders, &self.hostname, self.sync)
+    }
+
+    /// Removes what crashed servers left in `tmp/`, and says how many files that were.
+    ///
+    /// # Errors
+    /// When the tree cannot be read; a file that cannot be removed stays.
+    pub fn sweep(&self) -> io::Result<usize> {
+        let mut removed = 0;
+        for domain in names_in(&self.root)? {
+            let domain = self.root.join(domain);
+            for user in names_in(&domain)? {
+                removed += sweep_folder(&domain.join(user).join("tmp"));
+            }
+        }
+        Ok(removed)
+    }
+
+    /// The domain of `<Postmaster>`: this host's if the tree has it, else the first (§4.5.1).
+    fn postmaster_domain(&self) -> io::Result<String> {
+        let hostname = self.hostname.to_ascii_lowercase();
+        if enter(&self.root, &hostname)?.is_some() {
+            return Ok(hostname);
+        }
+        Ok(names_in(&self.root)?.into_iter().next().unwrap_or_default())
+    }
+}
+
+impl Mailbox {
+    /// The mailbox's address, as the tree spells it.
+    pub fn address(&self) -> String {
+        let name = |path: Option<&Path>| {
+            path.and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned()
+        };
+        format!("{}@{}", name(Some(&self.folder)), name(self.folder.parent()))
+    }
+}
+
+/// The folder `name` in `parent`, if it is there and `name` is no trick.
+fn enter(parent: &Path, name: &str) -> io::Result<Option<PathBuf>> {
+    if !is_plain(name) {
+        return Ok(None);
+    }
+    let folder = parent.join(name);
+    // Not `metadata`: a symbolic link is no mailbox.
+    match fs::symlink_metadata(&folder) {
+        Ok(metadata) => Ok(metadata.is_dir().then_some(folder)),
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+/// Whether a name from the network may become a file's name. It cannot begin with a dot (`..`,
+/// `.gitkeep`), nor end with one (Windows drops it and would open another's folder).
+fn is_plain(name: &str) -> bool {
+    let is_plain_octet =
+        |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._+-".contains(&b);
+    name.bytes().all(is_plain_octet)
+        && !name.is_empty()
+        && !name.starts_with('.')
+        && !name.ends_with('.')
+}
+
+/// The names of the folders in `parent` that can be looked up, in alphabetical order.
+fn names_in(parent: &Path) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(parent)? {
+        let name = entry?.file_name();
+        if let Some(name) = name.to_str()
+            && enter(parent, name)?.is_some()
+        {
+            names.push(name.to_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Removes the stale files in one `tmp/`. What cannot be read or removed is left for the next time.
+fn sweep_folder(tmp: &Path) -> usize {
+    let Ok(entries) = fs::read_dir(tmp) else { return 0 };
+    let is_stale = |entry: &fs::DirEntry| {
+        let modified = entry.metadata().and_then(|m| m.modified());
+        modified.is_ok_and(|at| SystemTime::now().duration_since(at).is_ok_and(|age| age > STALE))
+    };
+    entries
+        .flatten()
+        .filter(|entry| is_stale(entry) && fs::remove_file(entry.path()).is_ok())
+        .count()
+}

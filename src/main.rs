@@ -1,0 +1,124 @@
+//! mini-smtpd: an SMTP server to read in an afternoon, run in a minute, and extend in an assignment.
+//!
+//! This file is the table of contents: settings, logger, mailboxes, listener, signal, run. From here
+//! read `server`, then `smtp`, and the rooms below as you meet them.
+
+mod address;
+mod config;
+mod line;
+mod maildir;
+mod pool;
+mod server;
+mod smtp;
+mod transcript;
+mod wire;
+
+use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::{self, ExitCode};
+use std::sync::atomic::Ordering;
+use std::thread;
+
+use crate::config::{Config, Wish};
+use crate::maildir::Maildir;
+use crate::wire::StopFlag;
+
+/// The exit status when the command line is wrong.
+const USAGE_ERROR: u8 = 2;
+/// The exit status after a second Ctrl-C: 128 and the number of the signal, as shells count.
+const INTERRUPTED: i32 = 130;
+
+fn main() -> ExitCode {
+    let config = match config::parse(std::env::args_os().skip(1)) {
+        Ok(Wish::Serve(config)) => config,
+        Ok(Wish::Print(text)) => {
+            print(&text);
+            return ExitCode::SUCCESS;
+        }
+        Err(message) => {
+            eprintln!("mini-smtpd: {message}");
+            return ExitCode::from(USAGE_ERROR);
+        }
+    };
+    match run(config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("mini-smtpd: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Serves mail until Ctrl-C.
+fn run(config: Config) -> Result<(), String> {
+    start_logger(config.show);
+    let maildir = Maildir::new(&config.mailboxes, &config.hostname, config.sync);
+    let addresses = mailboxes(&maildir, &config)?;
+    let listener = server::listen(&config.listen)?;
+    let address = listener.local_addr().map_err(|e| format!("the listening socket failed: {e}"))?;
+    let stop = StopFlag::default();
+    stop_on_ctrl_c(&stop)?;
+    say_what_to_type(address, &addresses);
+    server::run(listener, config, maildir, stop)
+}
+
+/// Starts the log: `info` unless `--show` or `RUST_LOG` says more.
+fn start_logger(show: bool) {
+    let default = env_logger::Env::default().default_filter_or("info");
+    let mut builder = env_logger::Builder::from_env(default);
+    if show {
+        builder.filter_level(log::LevelFilter::Debug);
+    }
+    builder.format_target(false).init();
+}
+
+/// Looks for the mailboxes and cleans up behind servers that were killed.
+fn mailboxes(maildir: &Maildir, config: &Config) -> Result<Vec<String>, String> {
+    let root = config.mailboxes.display();
+    let advice = format!("make a mailbox with: mkdir -p {root}/example.com/you");
+    let addresses = maildir.addresses().map_err(|e| {
+        format!("cannot read the mailbox tree {root}: {e}; name it with --mailboxes, or {advice}")
+    })?;
+    if addresses.is_empty() {
+        return Err(format!("the mailbox tree {root} has no mailbox; {advice}"));
+    }
+    match maildir.sweep() {
+        Ok(0) => {}
+        Ok(count) => log::info!("removed {count} files of broken deliveries from tmp folders"),
+        Err(e) => log::warn!("cannot look for files of broken deliveries: {e}"),
+    }
+    Ok(addresses)
+}
+
+/// Lets the first Ctrl-C or SIGTERM stop the server gently, and the second one at once.
+fn stop_on_ctrl_c(stop: &StopFlag) -> Result<(), String> {
+    let (stop, main) = (StopFlag::clone(stop), thread::current());
+    ctrlc::set_handler(move || {
+        if stop.swap(true, Ordering::Relaxed) {
+            process::exit(INTERRUPTED);
+        }
+        main.unpark();
+    })
+    .map_err(|e| format!("cannot listen for Ctrl-C: {e}"))
+}
+
+/// Prints where the server is and a first conversation to type.
+fn say_what_to_type(address: SocketAddr, mailboxes: &[String]) {
+    // Who listens everywhere is reached here; by number, since `localhost` may mean ::1.
+    let ip = if address.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { address.ip() };
+    let first = mailboxes.iter().find(|mailbox| !mailbox.starts_with("postmaster@"));
+    let mailbox = first.or(mailboxes.first()).map_or("", String::as_str);
+    print(&format!(
+        "mini-smtpd listens on {address} for {} mailboxes; Ctrl-C stops it.\n\
+         Type in another window: telnet {ip} {}   then HELO me, MAIL FROM:<you@example.com>, \
+         RCPT TO:<{mailbox}>, DATA, a text, a line with a dot, QUIT\n",
+        mailboxes.len(),
+        address.port(),
+    ));
+}
+
+/// Prints to standard output; that nobody may be reading it there is no reason to fail.
+fn print(text: &str) {
+    let mut out = std::io::stdout();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}

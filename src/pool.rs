@@ -1,0 +1,151 @@
+//! The thread pool: a fixed number of threads that all do the same work. It knows nothing of mail.
+//!
+//! Items wait in a short line until a thread is free. Whoever waits too long is taken out again by
+//! [`Pool::next_overdue`], so that somebody can tell them.
+
+use std::collections::VecDeque;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// The stack of one thread in octets; only the pages that are used take memory.
+const STACK: usize = 256 * 1024;
+
+/// A pool of threads for items of type `T`. Its threads end with the process.
+pub struct Pool<T> {
+    shared: Arc<Shared<T>>,
+}
+
+/// How many threads are at work, of how many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Load {
+    pub busy: usize,
+    pub threads: usize,
+}
+
+/// What the threads have in common.
+struct Shared<T> {
+    queue: Mutex<Queue<T>>,
+    /// An item arrived for a thread that is free.
+    work: Condvar,
+    /// An item arrived, and no thread is free.
+    jam: Condvar,
+    threads: usize,
+}
+
+struct Queue<T> {
+    /// The items that wait for a thread, and since when.
+    waiting: VecDeque<(Instant, T)>,
+    busy: usize,
+}
+
+impl<T: Send + 'static> Pool<T> {
+    /// Starts `threads` threads that do `work` with each item; `work` is told the load.
+    ///
+    /// # Errors
+    /// When the system has no more threads; the message says how many it had.
+    pub fn new<F>(threads: usize, work: F) -> io::Result<Pool<T>>
+    where
+        F: Fn(T, Load) + Send + Sync + 'static,
+    {
+        let queue = Mutex::new(Queue { waiting: VecDeque::new(), busy: 0 });
+        let (work_arrived, jam) = (Condvar::new(), Condvar::new());
+        let shared = Arc::new(Shared { queue, work: work_arrived, jam, threads });
+        let work = Arc::new(work);
+        for number in 1..=threads {
+            let (shared, work) = (Arc::clone(&shared), Arc::clone(&work));
+            thread::Builder::new()
+                .name(format!("worker-{number}"))
+                .stack_size(STACK)
+                .spawn(move || shared.work_forever(&*work))
+                .map_err(|e| io::Error::other(format!("thread {number} of {threads}: {e}")))?;
+        }
+        Ok(Pool { shared })
+    }
+
+    /// Lets `item` wait for the next free thread.
+    ///
+    /// # Errors
+    /// Gives the item back when as many are waiting as there are threads.
+    pub fn submit(&self, item: T) -> Result<(), T> {
+        let mut queue = self.shared.lock();
+        if queue.waiting.len() >= self.shared.threads {
+            return Err(item);
+        }
+        queue.waiting.push_back((Instant::now(), item));
+        if queue.busy + queue.waiting.len() <= self.shared.threads {
+            self.shared.work.notify_one();
+        } else {
+            self.shared.jam.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Waits until an item has waited for `patience`, and takes it out of the line.
+    pub fn next_overdue(&self, patience: Duration) -> T {
+        let mut queue = self.shared.lock();
+        loop {
+            let Some((since, _)) = queue.waiting.front() else {
+                // `wait` opens the lock while it waits and closes it again before it returns.
+                queue = self.shared.jam.wait(queue).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let left = patience.saturating_sub(since.elapsed());
+            if !left.is_zero() {
+                let woken = self.shared.jam.wait_timeout(queue, left);
+                (queue, _) = woken.unwrap_or_else(PoisonError::into_inner);
+            } else if let Some((_, item)) = queue.waiting.pop_front() {
+                return item;
+            }
+        }
+    }
+
+    /// Waits at most `patience` until nothing waits and no thread is busy, and says if it came so.
+    pub fn finish(&self, patience: Duration) -> bool {
+        let began = Instant::now();
+        loop {
+            let queue = self.shared.lock();
+            if queue.busy == 0 && queue.waiting.is_empty() {
+                return true;
+            }
+            drop(queue);
+            if began.elapsed() >= patience {
+                return false;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl<T> Shared<T> {
+    /// The life of one thread.
+    fn work_forever(&self, work: &impl Fn(T, Load)) {
+        loop {
+            let (item, load) = self.take();
+            // A panic ends this item's work and not the thread; the item is dropped on the way.
+            if catch_unwind(AssertUnwindSafe(|| work(item, load))).is_err() {
+                log::error!("a panic ended a session; its thread goes on with the next");
+            }
+            self.lock().busy -= 1;
+        }
+    }
+
+    /// Waits for an item and counts this thread as busy with it.
+    fn take(&self) -> (T, Load) {
+        let mut queue = self.lock();
+        loop {
+            if let Some((_, item)) = queue.waiting.pop_front() {
+                queue.busy += 1;
+                return (item, Load { busy: queue.busy, threads: self.threads });
+            }
+            queue = self.work.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// The queue. No work is done under its lock, so nobody holds it for long.
+    fn lock(&self) -> MutexGuard<'_, Queue<T>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,344 @@
+//! What a client can ask: the bytes of one line become a [`Command`] (§4.1.1). Syntax only.
+//!
+//! A line that is no command becomes the reply that says why. Where the course notes print what
+//! the RFC does not allow, the line is accepted, and the kindness is noted so that it can be told.
+
+use std::borrow::Cow;
+
+use super::reply::{self, Reply};
+use crate::address::{
+    ForwardPath, ReversePath, is_address_literal, is_domain, parse_forward_path, parse_local_part,
+    parse_reverse_path, strip_prefix_ignore_case,
+};
+
+/// A command whose syntax is right (§4.1.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// With the client's name, if it gave one.
+    Helo(Option<String>),
+    /// With the client's name.
+    Ehlo(String),
+    /// With the size that the client declared, in octets (RFC 1870).
+    Mail(ReversePath, Option<u64>),
+    Rcpt(ForwardPath),
+    Data,
+    Rset,
+    Noop,
+    Quit,
+    Vrfy(Whom),
+    Help(Topic),
+}
+
+/// Whom VRFY asks about (§3.5.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Whom {
+    /// A user's name without a domain.
+    User(String),
+    Mailbox(ForwardPath),
+}
+
+/// What HELP is asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Topic {
+    Everything,
+    Command(&'static Form),
+    Unknown,
+}
+
+/// The form of a command, as HELP and the 501 replies show it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Form {
+    pub verb: &'static str,
+    pub syntax: &'static str,
+    pub purpose: &'static str,
+    /// The section of RFC 5321 that defines it.
+    pub section: &'static str,
+}
+
+const HELO: Form = Form {
+    verb: "HELO",
+    syntax: "HELO your.host.name",
+    purpose: "Says who you are; the plain dialogue of the textbook follows",
+    section: "4.1.1.1",
+};
+const EHLO: Form = Form {
+    verb: "EHLO",
+    syntax: "EHLO your.host.name",
+    purpose: "Says who you are and asks which extensions the server offers",
+    section: "4.1.1.1",
+};
+const MAIL: Form = Form {
+    verb: "MAIL",
+    syntax: "MAIL FROM:<you@example.com> [SIZE=octets] [BODY=7BIT|8BITMIME]",
+    purpose: "Begins a mail and names its sender; <> is for reports that nobody answers",
+    section: "4.1.1.2",
+};
+const RCPT: Form = Form {
+    verb: "RCPT",
+    syntax: "RCPT TO:<hung@nuce.edu.vn>",
+    purpose: "Names one recipient; repeat it for more",
+    section: "4.1.1.3",
+};
+const DATA: Form = Form {
+    verb: "DATA",
+    syntax: "DATA",
+    purpose: "Sends the text; a line with a single dot ends it",
+    section: "4.1.1.4",
+};
+const RSET: Form = Form {
+    verb: "RSET",
+    syntax: "RSET",
+    purpose: "Drops the mail that was begun",
+    section: "4.1.1.5",
+};
+const NOOP: Form =
+    Form { verb: "NOOP", syntax: "NOOP", purpose: "Does nothing", section: "4.1.1.9" };
+const QUIT: Form =
+    Form { verb: "QUIT", syntax: "QUIT", purpose: "Ends the session", section: "4.1.1.10" };
+const VRFY: Form = Form {
+    verb: "VRFY",
+    syntax: "VRFY hung@nuce.edu.vn",
+    purpose: "Asks whether that mailbox exists",
+    section: "4.1.1.6",
+};
+const HELP: Form = Form {
+    verb: "HELP",
+    syntax: "HELP [command]",
+    purpose: "Lists the commands, or explains one",
+    section: "4.1.1.8",
+};
+
+/// The form of every command, in the order in which HELP lists them.
+pub const FORMS: [&Form; 10] =
+    [&HELO, &EHLO, &MAIL, &RCPT, &DATA, &RSET, &NOOP, &QUIT, &VRFY, &HELP];
+
+/// The longest command line in octets, CRLF included; §4.5.3.1.4 asks for 512 at least.
+pub const MAX_COMMAND_LINE: usize = 2048;
+
+/// What other servers know and this one leaves out: 502, not 500 (§4.2.4).
+const NOT_OFFERED: [&str; 11] = [
+    "EXPN", "STARTTLS", "AUTH", "BDAT", "TURN", "ETRN", "ATRN", "SEND", "SOML", "SAML", "BURL",
+];
+
+// Deviation: what follows is accepted though §4.1.2 and §4.1.1.1 forbid it: the course notes print
+// it, and Windows machines may have an underscore in their names.
+const NO_NAME: &str = "HELO without a name; RFC 5321 4.1.1.1 wants one";
+const UNDERSCORE: &str = "a name with an underscore; RFC 5321 4.1.2 has none";
+const SPACE: &str = "a space after the colon; RFC 5321 4.1.1.2 has none";
+const NO_BRACKETS: &str = "an address without <>; RFC 5321 4.1.2 wants them";
+const DISPLAY_NAME: &str = "a name before the <>; RFC 5321 4.1.2 has none";
+
+/// The kindnesses of one line: what was accepted although the RFC forbids it.
+pub type Kindnesses = Vec<&'static str>;
+
+/// Parses one line without its CRLF.
+///
+/// # Errors
+/// The reply that says what is wrong with the line.
+pub fn parse(line: &[u8]) -> Result<(Command, Kindnesses), Reply> {
+    // Blanks before the CRLF are tolerated (§4.1.1).
+    let end = line.iter().rposition(|b| !matches!(b, b' ' | b'\t')).map_or(0, |last| last + 1);
+    let text = parse_text(&line[..end])?;
+    let (verb, argument) = text.split_once(' ').unwrap_or((text, ""));
+    let mut kind = Kindnesses::new();
+    let command = match verb.to_ascii_uppercase().as_str() {
+        "HELO" if argument.is_empty() => {
+            kind.push(NO_NAME);
+            Command::Helo(None)
+        }
+        "HELO" => Command::Helo(Some(parse_client_name(argument, &HELO, &mut kind)?)),
+        "EHLO" => Command::Ehlo(parse_client_name(argument, &EHLO, &mut kind)?),
+        "MAIL" => parse_mail(argument, &mut kind)?,
+        "RCPT" => parse_rcpt(argument, &mut kind)?,
+        "DATA" => parse_alone(argument, Command::Data, &DATA)?,
+        "RSET" => parse_alone(argument, Command::Rset, &RSET)?,
+        "NOOP" => Command::Noop,
+        "QUIT" => parse_alone(argument, Command::Quit, &QUIT)?,
+        "VRFY" => Command::Vrfy(parse_whom(argument)?),
+        "HELP" => Command::Help(parse_topic(argument)),
+        other => return Err(parse_other(other, argument)),
+    };
+    Ok((command, kind))
+}
+
+/// Parses the line as ASCII text without control characters (§2.4).
+fn parse_text(line: &[u8]) -> Result<&str, Reply> {
+    if let Some(&odd) = line.iter().find(|b| b.is_ascii_control() || **b == IAC) {
+        return Err(reply::not_text(explain_octet(odd)));
+    }
+    match std::str::from_utf8(line) {
+        Ok(text) if text.is_ascii() => Ok(text),
+        _ if takes_address(line) => Err(reply::address_beyond_ascii()),
+        _ => Err(reply::not_text(
+            "Letters beyond ASCII (a Vietnamese keyboard?): switch it to English, type it again",
+        )),
+    }
+}
+
+/// Telnet's "interpret as command", the first octet of its option negotiation (RFC 854).
+const IAC: u8 = 0xff;
+/// The first octet of a TLS handshake record (RFC 8446 §5.1).
+pub const TLS_HANDSHAKE: u8 = 0x16;
+
+/// Says what an octet that is no text probably is, and what to do.
+pub fn explain_octet(odd: u8) -> &'static str {
+    match odd {
+        0x00 => "A NUL octet is no part of a command",
+        0x08 | 0x7f => "Your Backspace key was sent as a character; type the line again",
+        b'\t' => "A Tab is no blank here; type the line again with spaces",
+        TLS_HANDSHAKE => "This looks like a TLS hello, and TLS is not offered; connect without it",
+        0x1b => "An arrow or function key was sent as characters; type the line again",
+        IAC => "Your telnet sent option octets (IAC), perhaps for Ctrl-C; type the line again",
+        _ => "A control character is no part of a command; type the line again",
+    }
+}
+
+/// Whether `line` begins with a verb whose argument is an address.
+fn takes_address(line: &[u8]) -> bool {
+    let verb = line.split(|&b| b == b' ').next().unwrap_or(line);
+    [&MAIL, &RCPT, &VRFY].iter().any(|form| verb.eq_ignore_ascii_case(form.verb.as_bytes()))
+}
+
+/// Parses the name in HELO and EHLO: a domain or an address literal (§4.1.1.1).
+fn parse_client_name(name: &str, form: &Form, kind: &mut Kindnesses) -> Result<String, Reply> {
+    if name.contains('_') {
+        kind.push(UNDERSCORE);
+    }
+    if is_address_literal(name) || is_domain(&name.replace('_', "x")) {
+        Ok(name.to_owned())
+    } else {
+        Err(reply::syntax(form))
+    }
+}
+
+/// Parses `FROM:` Reverse-path [SP Mail-parameters] (§4.1.1.2).
+fn parse_mail(argument: &str, kind: &mut Kindnesses) -> Result<Command, Reply> {
+    let path = strip_prefix_ignore_case(argument, "FROM:").ok_or(reply::syntax(&MAIL))?;
+    let path = in_brackets(path, kind);
+    let (reverse_path, rest) = parse_reverse_path(&path).map_err(|e| reply::bad_path(e, &MAIL))?;
+    let (mut size, mut body) = (None, None);
+    for (keyword, value) in parse_parameters(rest, &MAIL)? {
+        let known = match keyword.to_ascii_uppercase().as_str() {
+            "SIZE" => &mut size,
+            "BODY" => &mut body,
+            _ => return Err(reply::unknown_parameter(&MAIL)),
+        };
+        if known.replace(value).is_some() {
+            return Err(reply::syntax(&MAIL));
+        }
+    }
+    if body.is_some_and(|b| !["7BIT", "8BITMIME"].iter().any(|known| known.eq_ignore_ascii_case(b)))
+    {
+        return Err(reply::syntax(&MAIL));
+    }
+    let size = size.map(|digits| parse_size(digits).ok_or(reply::syntax(&MAIL))).transpose()?;
+    Ok(Command::Mail(reverse_path, size))
+}
+
+/// Parses `TO:` Forward-path [SP Rcpt-parameters]; no parameter is known here (§4.1.1.3).
+fn parse_rcpt(argument: &str, kind: &mut Kindnesses) -> Result<Command, Reply> {
+    let path = strip_prefix_ignore_case(argument, "TO:").ok_or(reply::syntax(&RCPT))?;
+    let path = in_brackets(path, kind);
+    let (forward_path, rest) = parse_forward_path(&path).map_err(|e| reply::bad_path(e, &RCPT))?;
+    if parse_parameters(rest, &RCPT)?.is_empty() {
+        Ok(Command::Rcpt(forward_path))
+    } else {
+        Err(reply::unknown_parameter(&RCPT))
+    }
+}
+
+/// Gives `command` if it stands alone, as §4.3.2 wants.
+fn parse_alone(argument: &str, command: Command, form: &Form) -> Result<Command, Reply> {
+    if argument.is_empty() { Ok(command) } else { Err(reply::syntax(form)) }
+}
+
+/// Parses what follows VRFY: a user's name, or a mailbox with or without `<>` (§3.5.1).
+fn parse_whom(argument: &str) -> Result<Whom, Reply> {
+    if let Ok((user, "")) = parse_local_part(argument) {
+        return Ok(Whom::User(user));
+    }
+    match parse_forward_path(&in_brackets(argument, &mut Kindnesses::new())) {
+        Ok((mailbox, "")) => Ok(Whom::Mailbox(mailbox)),
+        _ => Err(reply::syntax(&VRFY)),
+    }
+}
+
+/// Parses what follows HELP.
+fn parse_topic(argument: &str) -> Topic {
+    if argument.is_empty() {
+        return Topic::Everything;
+    }
+    let form = FORMS.into_iter().find(|form| form.verb.eq_ignore_ascii_case(argument));
+    form.map_or(Topic::Unknown, Topic::Command)
+}
+
+/// Says what a line is whose verb is none of ours.
+fn parse_other(verb: &str, argument: &str) -> Reply {
+    // A browser's form must not become a mail: whoever speaks HTTP is sent away at its first line.
+    let version = argument.rsplit(' ').next().unwrap_or(argument);
+    if strip_prefix_ignore_case(version, "HTTP/").is_some() {
+        return reply::http();
+    }
+    match NOT_OFFERED.iter().find(|known| **known == verb) {
+        Some(known) => reply::not_offered(known),
+        None => reply::unknown_command(),
+    }
+}
+
+/// Brings a path as people write it, `hung@x` or `Hung <hung@x>`, into the form of §4.1.2.
+fn in_brackets<'a>(typed: &'a str, kind: &mut Kindnesses) -> Cow<'a, str> {
+    let path = typed.trim_start_matches(' ');
+    if path.len() < typed.len() {
+        kind.push(SPACE);
+    }
+    if path.is_empty() || path.starts_with('<') {
+        return Cow::Borrowed(path);
+    }
+    if let Some((name, _)) = find_unquoted(path, '<').map(|at| path.split_at(at)) {
+        if name.ends_with(' ') && !name.contains(['@', '>', ',', ':', ';']) {
+            kind.push(DISPLAY_NAME);
+            return Cow::Borrowed(&path[name.len()..]);
+        }
+        return Cow::Borrowed(path);
+    }
+    kind.push(NO_BRACKETS);
+    let (address, rest) = path.split_at(find_unquoted(path, ' ').unwrap_or(path.len()));
+    Cow::Owned(format!("<{address}>{rest}"))
+}
+
+/// Finds `wanted` outside of quoted strings.
+fn find_unquoted(text: &str, wanted: char) -> Option<usize> {
+    let (mut quoted, mut escaped) = (false, false);
+    text.char_indices().find_map(|(at, c)| {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            _ if c == wanted && !quoted => return Some(at),
+            _ => {}
+        }
+        None
+    })
+}
+
+/// Parses `*(SP esmtp-keyword ["=" esmtp-value])` (§4.1.2); a missing value is an empty one.
+fn parse_parameters<'a>(rest: &'a str, form: &Form) -> Result<Vec<(&'a str, &'a str)>, Reply> {
+    if rest.is_empty() {
+        return Ok(Vec::new());
+    }
+    let parameters = rest.strip_prefix(' ').ok_or(reply::syntax(form))?;
+    let pairs = parameters.split(' ').map(|parameter| {
+        let (keyword, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        let is_keyword = keyword.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && keyword.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        let is_value = !value.contains('=') && (!value.is_empty() || !parameter.contains('='));
+        if is_keyword && is_value { Ok((keyword, value)) } else { Err(reply::syntax(form)) }
+    });
+    pairs.collect()
+}
+
+/// Parses the value of SIZE (RFC 1870 §4); a number beyond 64 bits is just too big.
+fn parse_size(digits: &str) -> Option<u64> {
+    let is_number = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    is_number.then(|| digits.parse().unwrap_or(u64::MAX))
+}

@@ -1,0 +1,179 @@
+//! The text of one message, line by line: transparency, limits, and where it ends (§4.1.1.4).
+//!
+//! The lines go into the recipients' files as they come. Once something is wrong with the message,
+//! its files are gone and the rest is only counted: the client hears why after its final dot.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::reply::{self, Reply};
+use super::trace::{self, MAX_RECEIVED};
+use crate::line::{Ending, Line};
+use crate::maildir::Delivery;
+
+/// The longest line of a message in octets; §4.5.3.1.6 asks for 1,000 at least.
+pub const MAX_TEXT_LINE: usize = 64 * 1024;
+/// A client that sends so many times the limit is not going to stop.
+const PATIENCE: u64 = 10;
+
+/// A message that is being received.
+pub struct Message {
+    content: Content,
+    max_size: u64,
+    /// The octets so far, each line end counted as two (RFC 1870 §5).
+    size: u64,
+    part: Part,
+    /// The `Received:` lines so far.
+    received: usize,
+    /// Whether the line before ended in CRLF and nothing else, as the DATA line did.
+    after_crlf: bool,
+}
+
+/// What becomes of the lines.
+enum Content {
+    Stored(Delivery),
+    /// They are thrown away, and this will be the answer.
+    Refused(Reply),
+}
+
+/// The part of the message that was reached (RFC 5322 §2.1).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Beginning,
+    Header,
+    Body,
+}
+
+/// What a line means for the message.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Progress {
+    More,
+    /// The final dot.
+    End,
+    /// A dot between line ends that are no CRLF. For another server it may be the end, and then
+    /// what follows would be a second message, hidden in this one.
+    FalseEnd,
+    /// More than anybody sends by mistake.
+    TooMuch,
+}
+
+impl Message {
+    pub fn new(delivery: Delivery, max_size: u64) -> Message {
+        Message {
+            content: Content::Stored(delivery),
+            max_size,
+            size: 0,
+            part: Part::Beginning,
+            received: 0,
+            after_crlf: true,
+        }
+    }
+
+    /// Takes one line, or one piece of a line that is too long.
+    pub fn take(&mut self, line: &Line) -> Progress {
+        let text = line.text();
+        if is_dot(line) {
+            let is_end = line.ending == Ending::Crlf && self.after_crlf;
+            return if is_end { Progress::End } else { Progress::FalseEnd };
+        }
+        // The dot that the client put before a line's own dot goes away again (§4.5.2).
+        let text = if line.continued { text } else { text.strip_prefix(b".").unwrap_or(text) };
+        self.count(line, text);
+        if self.size / PATIENCE >= self.max_size {
+            return Progress::TooMuch;
+        }
+        match self.flaw(line) {
+            Some(reply) => self.refuse(reply),
+            None => self.store(text),
+        }
+        self.part = self.part.after(text);
+        Progress::More
+    }
+
+    /// Publishes the message after its final dot, and says where it is.
+    ///
+    /// # Errors
+    /// The reply that refuses it.
+    pub fn finish(self) -> Result<Vec<PathBuf>, Reply> {
+        match self.content {
+            Content::Stored(delivery) => delivery.publish().map_err(|e| reply::cannot_store(&e)),
+            Content::Refused(reply) => Err(reply),
+        }
+    }
+
+    /// The octets of the message so far (RFC 1870 §5).
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Keeps the sums that the limits are about.
+    fn count(&mut self, line: &Line, text: &[u8]) {
+        self.size += text.len() as u64 + if line.ending == Ending::Cut { 0 } else { 2 };
+        self.after_crlf = matches!(line.ending, Ending::Crlf | Ending::StrayCr);
+        if self.part != Part::Body && trace::is_received(text) {
+            self.received += 1;
+        }
+    }
+
+    /// A reason to refuse the message, now that `line` is counted.
+    fn flaw(&self, line: &Line) -> Option<Reply> {
+        if line.ending == Ending::Cut || line.continued {
+            Some(reply::text_line_too_long(MAX_TEXT_LINE))
+        } else if line.ending != Ending::Crlf {
+            Some(reply::message_line_not_ended_by_crlf())
+        } else if self.size > self.max_size {
+            Some(reply::too_big(self.max_size))
+        } else if self.received > MAX_RECEIVED {
+            Some(reply::mail_loop(MAX_RECEIVED))
+        } else {
+            None
+        }
+    }
+
+    /// Gives the message up, and its files with it; the first reason is the one that is told.
+    fn refuse(&mut self, reply: Reply) {
+        if let Content::Stored(_) = self.content {
+            self.content = Content::Refused(reply);
+        }
+    }
+
+    /// Appends one line, with the line end of a file, to every recipient's copy.
+    fn store(&mut self, text: &[u8]) {
+        let Content::Stored(delivery) = &mut self.content else { return };
+        // A text without a header, as the textbook sends it, must not run on from our own header.
+        let is_headless =
+            self.part == Part::Beginning && !text.is_empty() && !trace::is_header_field(text);
+        if let Err(error) = append_line(delivery, is_headless, text) {
+            self.content = Content::Refused(reply::cannot_store(&error));
+        }
+    }
+}
+
+impl Part {
+    /// The part in which the next line stands.
+    fn after(self, text: &[u8]) -> Part {
+        match self {
+            Part::Beginning if trace::is_header_field(text) => Part::Header,
+            Part::Header if !text.is_empty() => Part::Header,
+            Part::Beginning | Part::Header | Part::Body => Part::Body,
+        }
+    }
+}
+
+/// Whether the line is a single dot, whatever it ends in and whatever CRs are around it.
+fn is_dot(line: &Line) -> bool {
+    let mut octets = line.bytes.iter().filter(|&&b| b != b'\r' && b != b'\n');
+    !line.continued
+        && line.ending != Ending::Cut
+        && octets.next() == Some(&b'.')
+        && octets.next().is_none()
+}
+
+/// Appends `text` and LF, after a blank line if there is no header before it.
+fn append_line(delivery: &mut Delivery, is_headless: bool, text: &[u8]) -> io::Result<()> {
+    if is_headless {
+        delivery.append(b"\n")?;
+    }
+    delivery.append(text)?;
+    delivery.append(b"\n")
+}

@@ -1,0 +1,290 @@
+//! Every reply the server can give, on a page (§4.2).
+//!
+//! A refusal names the form or the step that was expected and the section to read: the reader at
+//! the other end may be a student with telnet. All text is ASCII, and none of it is the client's.
+
+use std::borrow::Cow;
+use std::fmt::{self, Write};
+use std::io::{self, ErrorKind};
+
+use super::command::{FORMS, Form, Topic};
+use crate::address::PathError;
+use crate::config::Config;
+
+/// One reply: `code`, then `status` if the client said EHLO (RFC 2034), then `text`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// The three digits that programs read (§4.2.1).
+    pub code: u16,
+    /// The enhanced status code (RFC 3463), or nothing for the replies that carry none.
+    status: &'static str,
+    /// For people; one line, or several joined by `\n`.
+    text: Cow<'static, str>,
+}
+
+impl Reply {
+    fn new(code: u16, status: &'static str, text: impl Into<Cow<'static, str>>) -> Reply {
+        Reply { code, status, text: text.into() }
+    }
+
+    /// Whether the server closes the connection after this reply (§3.8).
+    pub fn closes(&self) -> bool {
+        self.code == 221 || self.code == 421
+    }
+
+    /// Whether this says that the client was wrong and will be wrong again (§4.2.1).
+    pub fn is_permanent_failure(&self) -> bool {
+        self.code >= 500
+    }
+
+    /// The reply as lines without their CRLF: `250-` for all but the last, `250 ` for that (§4.2.1).
+    pub fn lines(&self, enhanced: bool) -> impl Iterator<Item = String> {
+        let status = if enhanced { self.status } else { "" };
+        let mut lines = self.text.split('\n').peekable();
+        std::iter::from_fn(move || {
+            let line = lines.next()?;
+            let mark = if lines.peek().is_some() { '-' } else { ' ' };
+            let gap = if status.is_empty() { "" } else { " " };
+            Some(format!("{}{mark}{status}{gap}{line}", self.code))
+        })
+    }
+}
+
+impl fmt::Display for Reply {
+    /// Writes the reply's first line, for the log.
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{} {}", self.code, self.text.lines().next().unwrap_or_default())
+    }
+}
+
+// The session begins and ends.
+
+pub fn greeting(hostname: &str) -> Reply {
+    Reply::new(220, "", format!("{hostname} ESMTP mini-smtpd, a server to learn from; try HELP"))
+}
+
+pub fn hello(hostname: &str) -> Reply {
+    Reply::new(250, "", format!("{hostname} Hello, pleased to meet you"))
+}
+
+/// The answer to EHLO, with a line for each extension (§4.1.1.1).
+pub fn extended_hello(config: &Config) -> Reply {
+    let Config { hostname, max_size, .. } = config;
+    let extensions = "8BITMIME\nPIPELINING\nENHANCEDSTATUSCODES\nHELP";
+    let text = format!("{hostname} Hello, pleased to meet you\nSIZE {max_size}\n{extensions}");
+    Reply::new(250, "", text)
+}
+
+pub fn bye() -> Reply {
+    Reply::new(221, "2.0.0", "Bye. Server closing transmission channel")
+}
+
+pub fn timed_out(hostname: &str, seconds: u64) -> Reply {
+    let text = format!("{hostname} No whole line in {seconds} seconds, closing (RFC 5321 4.5.3.2)");
+    Reply::new(421, "4.4.2", text)
+}
+
+pub fn stopping(hostname: &str) -> Reply {
+    Reply::new(421, "4.3.2", format!("{hostname} The server is stopping, closing (RFC 5321 3.8)"))
+}
+
+pub fn all_threads_busy(hostname: &str, threads: usize) -> Reply {
+    let text = format!(
+        "{hostname} All {threads} threads are busy with other clients; try again later \
+         (RFC 5321 4.5.4.1)"
+    );
+    Reply::new(421, "4.3.2", text)
+}
+
+pub fn too_many_errors(hostname: &str, errors: usize) -> Reply {
+    let text = format!("{hostname} {errors} errors in a row, closing (RFC 5321 7.8)");
+    Reply::new(421, "4.7.0", text)
+}
+
+pub fn http() -> Reply {
+    Reply::new(421, "4.7.0", "This is a mail server and that was HTTP, closing (RFC 5321 7.8)")
+}
+
+pub fn endless_message(hostname: &str, max_size: u64) -> Reply {
+    let text = format!(
+        "{hostname} Ten times the limit of {max_size} octets was sent, closing (RFC 5321 4.5.3.1.9)"
+    );
+    Reply::new(421, "4.3.4", text)
+}
+
+// A command succeeds.
+
+pub fn ok() -> Reply {
+    Reply::new(250, "2.0.0", "OK")
+}
+
+pub fn sender_ok() -> Reply {
+    Reply::new(250, "2.1.0", "OK")
+}
+
+pub fn recipient_ok() -> Reply {
+    Reply::new(250, "2.1.5", "OK")
+}
+
+pub fn start_mail_input() -> Reply {
+    Reply::new(354, "", "Start mail input; end with <CRLF>.<CRLF>")
+}
+
+pub fn verified(mailbox: &str) -> Reply {
+    Reply::new(250, "2.1.5", format!("<{mailbox}>"))
+}
+
+pub fn help(topic: Topic) -> Reply {
+    match topic {
+        Topic::Everything => help_on_everything(),
+        Topic::Command(Form { syntax, purpose, section, .. }) => {
+            Reply::new(214, "2.0.0", format!("{syntax}\n{purpose} (RFC 5321 {section})"))
+        }
+        Topic::Unknown => {
+            let text = "No help on that; HELP lists the commands (RFC 5321 4.1.1.8)";
+            Reply::new(504, "5.5.4", text)
+        }
+    }
+}
+
+fn help_on_everything() -> Reply {
+    let mut text = String::from("The commands, each with its form (HELP MAIL explains MAIL):");
+    for form in FORMS {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "\n  {}", form.syntax);
+    }
+    Reply::new(214, "2.0.0", text)
+}
+
+// The order is wrong (§4.1.4).
+
+pub fn want_hello() -> Reply {
+    Reply::new(503, "5.5.1", "Send HELO or EHLO first (RFC 5321 4.1.4)")
+}
+
+pub fn want_mail() -> Reply {
+    Reply::new(503, "5.5.1", "Send MAIL first (RFC 5321 3.3)")
+}
+
+pub fn want_recipient() -> Reply {
+    Reply::new(503, "5.5.1", "Send RCPT first, and have one accepted (RFC 5321 3.3)")
+}
+
+pub fn mail_already_begun() -> Reply {
+    let text = "A mail is already begun: go on with RCPT or drop it with RSET (RFC 5321 4.1.4)";
+    Reply::new(503, "5.5.1", text)
+}
+
+// The line is wrong.
+
+pub fn syntax(form: &Form) -> Reply {
+    let Form { syntax, section, .. } = form;
+    Reply::new(501, "5.5.4", format!("Syntax: {syntax} (RFC 5321 {section})"))
+}
+
+pub fn bad_path(error: PathError, form: &Form) -> Reply {
+    let text = match error {
+        PathError::Malformed => return syntax(form),
+        PathError::LocalPartTooLong => {
+            "The part before the @ is over 64 octets (RFC 5321 4.5.3.1.1)"
+        }
+        PathError::DomainTooLong => "The domain is over 255 octets (RFC 5321 4.5.3.1.2)",
+        PathError::PathTooLong => "The path is over 256 octets (RFC 5321 4.5.3.1.3)",
+    };
+    Reply::new(501, "5.1.7", text)
+}
+
+pub fn unknown_parameter(form: &Form) -> Reply {
+    let text = format!("Unknown parameter; the form is {} (RFC 5321 4.1.1.11)", form.syntax);
+    Reply::new(555, "5.5.4", text)
+}
+
+pub fn address_beyond_ascii() -> Reply {
+    let text = "Addresses are ASCII here: SMTPUTF8 (RFC 6531) is not offered (RFC 5321 4.1.2)";
+    Reply::new(553, "5.6.7", text)
+}
+
+pub fn unknown_command() -> Reply {
+    Reply::new(500, "5.5.2", "No such command; HELP lists the commands (RFC 5321 4.1.1)")
+}
+
+pub fn not_offered(verb: &str) -> Reply {
+    let text = format!("{verb} is not offered here; HELP lists what is (RFC 5321 4.2.4)");
+    Reply::new(502, "5.5.1", text)
+}
+
+pub fn command_line_too_long(limit: usize) -> Reply {
+    let text = format!("The line is over {limit} octets and was dropped (RFC 5321 4.5.3.1.4)");
+    Reply::new(500, "5.5.2", text)
+}
+
+pub fn line_not_ended_by_crlf() -> Reply {
+    let text = "A line must end in CRLF, with no other CR or LF; use telnet or nc -C \
+                (RFC 5321 2.3.8)";
+    Reply::new(500, "5.5.2", text)
+}
+
+/// What arrived instead of the ASCII text of a command, by what it probably is (§2.4).
+pub fn not_text(what: &str) -> Reply {
+    Reply::new(500, "5.5.2", format!("{what} (RFC 5321 2.4)"))
+}
+
+// The mailbox or the message is refused.
+
+pub fn no_such_user() -> Reply {
+    Reply::new(550, "5.1.1", "No such user here")
+}
+
+/// The textbook's words for another's domain, too: this server relays for nobody.
+pub fn no_relay() -> Reply {
+    Reply::new(550, "5.7.1", "No such user here")
+}
+
+pub fn ambiguous_user() -> Reply {
+    let text = "Several domains have that user; say VRFY user@domain (RFC 5321 3.5.1)";
+    Reply::new(553, "5.1.4", text)
+}
+
+pub fn too_many_recipients(limit: usize) -> Reply {
+    let text = format!(
+        "At most {limit} recipients for a mail; send it to those first (RFC 5321 4.5.3.1.10)"
+    );
+    Reply::new(452, "4.5.3", text)
+}
+
+pub fn too_big(max_size: u64) -> Reply {
+    let text = format!("At most {max_size} octets are taken (RFC 5321 4.5.3.1.9, RFC 1870)");
+    Reply::new(552, "5.3.4", text)
+}
+
+pub fn text_line_too_long(limit: usize) -> Reply {
+    let text = format!("A line of the message is over {limit} octets (RFC 5321 4.5.3.1.6)");
+    Reply::new(554, "5.6.0", text)
+}
+
+pub fn message_line_not_ended_by_crlf() -> Reply {
+    let text = "A line of the message does not end in CRLF, or holds another CR; \
+                nothing was stored (RFC 5321 2.3.8)";
+    Reply::new(554, "5.6.0", text)
+}
+
+pub fn false_end_of_data() -> Reply {
+    let text = "The end is <CRLF>.<CRLF>; this dot had other line ends around it; \
+                nothing was stored, closing (RFC 5321 4.1.1.4)";
+    Reply::new(554, "5.6.0", text)
+}
+
+pub fn mail_loop(limit: usize) -> Reply {
+    let text = format!("More than {limit} Received: lines: this mail runs in a loop (RFC 5321 6.3)");
+    Reply::new(554, "5.4.6", text)
+}
+
+/// The store cannot take the message now (§4.2.5).
+pub fn cannot_store(error: &io::Error) -> Reply {
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            Reply::new(452, "4.3.1", "The disk is full; try again later (RFC 5321 4.2.3)")
+        }
+        _ => Reply::new(451, "4.3.0", "The mailbox cannot be used now; try later (RFC 5321 4.2.3)"),
+    }
+}

@@ -1,0 +1,171 @@
+//! The order of commands (§4.1.4): in each state, what each command does. Pure: no disk, no network.
+//!
+//! A state holds what the session knows in it, and a step consumes it, so that a recipient without
+//! a sender or a mail without a recipient cannot be written down. `docs/states.md` shows the table.
+
+use std::io;
+
+use super::command::{Command, Whom};
+use super::reply::{self, Reply};
+use crate::address::{ForwardPath, ReversePath};
+use crate::config::Config;
+use crate::maildir::{Found, Mailbox};
+
+/// What the session has agreed on so far.
+#[derive(Debug)]
+pub enum State {
+    /// The client has not said who it is.
+    Connected,
+    /// HELO or EHLO was accepted; no mail is begun.
+    Greeted(Greeting),
+    /// MAIL was accepted.
+    Mail(Greeting, ReversePath),
+    /// At least one RCPT was accepted.
+    Rcpt(Greeting, Envelope),
+}
+
+/// How the client greeted.
+#[derive(Debug)]
+pub struct Greeting {
+    /// The name in HELO or EHLO, if there was one.
+    pub name: Option<String>,
+    /// Whether it was EHLO (§2.2.1).
+    pub extended: bool,
+}
+
+/// Who sends a mail, and who gets it (§2.3.1).
+#[derive(Debug)]
+pub struct Envelope {
+    pub reverse_path: ReversePath,
+    /// A recipient named twice stands here twice.
+    pub recipients: Vec<Mailbox>,
+}
+
+/// What is to be done about a command.
+#[derive(Debug)]
+pub enum Step {
+    /// Say this and go on in that state.
+    Reply(State, Reply),
+    /// Ask the store for this recipient, and go on with [`Transaction::with`] its answer.
+    Find(Transaction, ForwardPath),
+    /// Ask the store about this name, and say what it knows.
+    Verify(State, Whom),
+    /// Receive the message. Whatever comes of it, the transaction ends here (§4.1.1.4).
+    Receive(Greeting, Envelope),
+}
+
+/// A mail that waits for the store's word on its next recipient; it may have none yet.
+#[derive(Debug)]
+pub struct Transaction {
+    greeting: Greeting,
+    envelope: Envelope,
+}
+
+impl State {
+    /// Says what `command` does in this state (§4.1.4, §4.3.2).
+    pub fn step(self, command: Command, config: &Config) -> Step {
+        use State::{Connected, Greeted, Mail, Rcpt};
+
+        match (self, command) {
+            // A greeting also drops a mail that was begun, as RSET does (§4.1.4).
+            (Connected | Greeted(_) | Mail(..) | Rcpt(..), Command::Helo(name)) => {
+                let greeting = Greeting { name, extended: false };
+                Step::Reply(Greeted(greeting), reply::hello(&config.hostname))
+            }
+            (Connected | Greeted(_) | Mail(..) | Rcpt(..), Command::Ehlo(name)) => {
+                let greeting = Greeting { name: Some(name), extended: true };
+                Step::Reply(Greeted(greeting), reply::extended_hello(config))
+            }
+
+            (Greeted(greeting), Command::Mail(reverse_path, size)) => {
+                if size.is_some_and(|size| size > config.max_size) {
+                    return Step::Reply(Greeted(greeting), reply::too_big(config.max_size));
+                }
+                Step::Reply(Mail(greeting, reverse_path), reply::sender_ok())
+            }
+            (Connected, Command::Mail(..)) => Step::Reply(Connected, reply::want_hello()),
+            (state @ (Mail(..) | Rcpt(..)), Command::Mail(..)) => {
+                Step::Reply(state, reply::mail_already_begun())
+            }
+
+            (Mail(greeting, reverse_path), Command::Rcpt(forward_path)) => {
+                let envelope = Envelope { reverse_path, recipients: Vec::new() };
+                Step::Find(Transaction { greeting, envelope }, forward_path)
+            }
+            (Rcpt(greeting, envelope), Command::Rcpt(forward_path)) => {
+                if envelope.recipients.len() >= config.max_recipients {
+                    let full = reply::too_many_recipients(config.max_recipients);
+                    return Step::Reply(Rcpt(greeting, envelope), full);
+                }
+                Step::Find(Transaction { greeting, envelope }, forward_path)
+            }
+            (Connected, Command::Rcpt(_)) => Step::Reply(Connected, reply::want_hello()),
+            (state @ Greeted(_), Command::Rcpt(_)) => Step::Reply(state, reply::want_mail()),
+
+            (Rcpt(greeting, envelope), Command::Data) => Step::Receive(greeting, envelope),
+            (Connected, Command::Data) => Step::Reply(Connected, reply::want_hello()),
+            (state @ Greeted(_), Command::Data) => Step::Reply(state, reply::want_mail()),
+            (state @ Mail(..), Command::Data) => Step::Reply(state, reply::want_recipient()),
+
+            (Connected, Command::Rset) => Step::Reply(Connected, reply::ok()),
+            (Greeted(greeting) | Mail(greeting, _) | Rcpt(greeting, _), Command::Rset) => {
+                Step::Reply(Greeted(greeting), reply::ok())
+            }
+
+            // These come at any time and change nothing (§4.1.4).
+            (state @ (Connected | Greeted(_) | Mail(..) | Rcpt(..)), Command::Noop) => {
+                Step::Reply(state, reply::ok())
+            }
+            (state @ (Connected | Greeted(_) | Mail(..) | Rcpt(..)), Command::Vrfy(whom)) => {
+                Step::Verify(state, whom)
+            }
+            (state @ (Connected | Greeted(_) | Mail(..) | Rcpt(..)), Command::Help(topic)) => {
+                Step::Reply(state, reply::help(topic))
+            }
+            (state @ (Connected | Greeted(_) | Mail(..) | Rcpt(..)), Command::Quit) => {
+                Step::Reply(state, reply::bye())
+            }
+        }
+    }
+
+    /// Whether replies carry enhanced status codes: after EHLO they do (RFC 2034 §3).
+    pub fn is_extended(&self) -> bool {
+        match self {
+            State::Connected => false,
+            State::Greeted(greeting) | State::Mail(greeting, _) | State::Rcpt(greeting, _) => {
+                greeting.extended
+            }
+        }
+    }
+
+    /// The state's name, as `docs/states.md` and the log write it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            State::Connected => "Connected",
+            State::Greeted(_) => "Greeted",
+            State::Mail(..) => "Mail",
+            State::Rcpt(..) => "Rcpt",
+        }
+    }
+}
+
+impl Transaction {
+    /// Goes on with what the store knows of the recipient (§4.1.1.3).
+    pub fn with(mut self, found: io::Result<Found>) -> (State, Reply) {
+        let reply = match found {
+            Ok(Found::Mailbox(mailbox)) => {
+                self.envelope.recipients.push(mailbox);
+                reply::recipient_ok()
+            }
+            Ok(Found::NoSuchUser) => reply::no_such_user(),
+            Ok(Found::NoSuchDomain) => reply::no_relay(),
+            Err(error) => reply::cannot_store(&error),
+        };
+        let Transaction { greeting, envelope } = self;
+        if envelope.recipients.is_empty() {
+            (State::Mail(greeting, envelope.reverse_path), reply)
+        } else {
+            (State::Rcpt(greeting, envelope), reply)
+        }
+    }
+}

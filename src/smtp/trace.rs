@@ -1,0 +1,163 @@
+//! The lines that the server puts before a message: Return-Path and Received (§4.4).
+
+use std::net::IpAddr;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::session::Greeting;
+use crate::address::ReversePath;
+
+/// A message with more `Received:` lines than this runs in a loop (§6.3).
+pub const MAX_RECEIVED: usize = 100;
+
+const DAY: u64 = 24 * 60 * 60;
+const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/// What is known of a message before its first line arrives.
+pub struct Trace<'a> {
+    pub reverse_path: &'a ReversePath,
+    pub greeting: &'a Greeting,
+    pub client: IpAddr,
+    pub hostname: &'a str,
+    pub id: &'a str,
+    pub arrived: SystemTime,
+}
+
+impl Trace<'_> {
+    /// The two header fields, with the line ends of a file. Whatever the client said in them went
+    /// through a parser that lets no control character by, so it cannot begin a line of its own.
+    pub fn to_header(&self) -> String {
+        let Trace { reverse_path, greeting, hostname, id, .. } = self;
+        let literal = literal(self.client);
+        let name = greeting.name.as_ref().unwrap_or(&literal);
+        let protocol = if greeting.extended { "ESMTP" } else { "SMTP" };
+        let date = date(self.arrived);
+        format!(
+            "Return-Path: {reverse_path}\n\
+             Received: from {name} ({literal})\n\
+             \tby {hostname} with {protocol} id {id};\n\
+             \t{date}\n"
+        )
+    }
+}
+
+/// Whether `line` is a header field that this server or another put in on the way (§4.4).
+pub fn is_received(line: &[u8]) -> bool {
+    line.get(..9).is_some_and(|name| name.eq_ignore_ascii_case(b"Received:"))
+}
+
+/// Whether `line` can begin a header section: a field's name and its colon (RFC 5322 §2.2).
+pub fn is_header_field(line: &[u8]) -> bool {
+    match line.iter().position(|&b| b == b':') {
+        Some(colon) => colon > 0 && line[..colon].iter().all(u8::is_ascii_graphic),
+        None => false,
+    }
+}
+
+/// An IP address as it stands in a message (§4.1.3).
+fn literal(client: IpAddr) -> String {
+    match client.to_canonical() {
+        IpAddr::V4(v4) => format!("[{v4}]"),
+        IpAddr::V6(v6) => format!("[IPv6:{v6}]"),
+    }
+}
+
+/// A date as it stands in a message, in UTC (RFC 5322 §3.3).
+fn date(time: SystemTime) -> String {
+    let seconds = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let (days, second) = (seconds / DAY, seconds % DAY);
+    let (year, month, day) = civil(days);
+    let weekday = WEEKDAYS[(days % 7) as usize];
+    let month = MONTHS[month];
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{weekday}, {day} {month} {year} {hour:02}:{minute:02}:{second:02} +0000")
+}
+
+/// The year, the month from 0, and the day from 1, of a day counted from 1 January 1970.
+fn civil(mut days: u64) -> (u64, usize, u64) {
+    let is_leap = |year: u64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let mut year = 1970;
+    while days >= 365 + u64::from(is_leap(year)) {
+        days -= 365 + u64::from(is_leap(year));
+        year += 1;
+    }
+    let february = 28 + u64::from(is_leap(year));
+    let lengths = [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let mut month = 0;
+    while days >= lengths[month] {
+        days -= lengths[month];
+        month += 1;
+    }
+    (year, month, days + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_date_is_written_as_rfc_5322_wants_it() {
+        for (seconds, wanted) in [
+            (0, "Thu, 1 Jan 1970 00:00:00 +0000"),
+            (951_782_399, "Mon, 28 Feb 2000 23:59:59 +0000"),
+            (951_782_400, "Tue, 29 Feb 2000 00:00:00 +0000"),
+            (1_709_251_199, "Thu, 29 Feb 2024 23:59:59 +0000"),
+            (1_735_689_599, "Tue, 31 Dec 2024 23:59:59 +0000"),
+            (1_795_230_000, "Sat, 21 Nov 2026 03:00:00 +0000"),
+            (4_107_542_400, "Mon, 1 Mar 2100 00:00:00 +0000"),
+        ] {
+            assert_eq!(date(UNIX_EPOCH + Duration::from_secs(seconds)), wanted);
+        }
+    }
+
+    #[test]
+    fn the_trace_names_the_client_by_what_it_said_and_by_what_it_is() {
+        let trace = Trace {
+            reverse_path: &ReversePath::Null,
+            greeting: &Greeting { name: Some("crepes.fr".to_owned()), extended: true },
+            client: IpAddr::from([127, 0, 0, 1]),
+            hostname: "localhost",
+            id: "M1P2Q3",
+            arrived: UNIX_EPOCH,
+        };
+        assert_eq!(
+            trace.to_header(),
+            "Return-Path: <>\nReceived: from crepes.fr ([127.0.0.1])\n\
+             \tby localhost with ESMTP id M1P2Q3;\n\tThu, 1 Jan 1970 00:00:00 +0000\n"
+        );
+    }
+
+    #[test]
+    fn a_client_without_a_name_is_named_by_its_address() {
+        let trace = Trace {
+            reverse_path: &ReversePath::Null,
+            greeting: &Greeting { name: None, extended: false },
+            client: IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1]),
+            hostname: "localhost",
+            id: "M1P2Q3",
+            arrived: UNIX_EPOCH,
+        };
+        let header = trace.to_header();
+        assert!(header.contains("Received: from [IPv6:::1] ([IPv6:::1])\n"), "{header}");
+        assert!(header.contains("with SMTP id"), "{header}");
+    }
+
+    #[test]
+    fn a_header_field_has_a_name_before_its_colon() {
+        for line in ["Subject: x", "X-1:", "subject:x"] {
+            assert!(is_header_field(line.as_bytes()), "{line}");
+        }
+        for line in ["", "Blah blah blah...", ": x", " Subject: x", "Dear all: x", "Tu\u{1ea5}n: x"] {
+            assert!(!is_header_field(line.as_bytes()), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_received_line_is_known_in_any_case() {
+        assert!(is_received(b"RECEIVED: from x"));
+        assert!(!is_received(b"Received"));
+        assert!(!is_received(b"Receivedx: y"));
+    }
+}
