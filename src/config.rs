@@ -91,9 +91,8 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Wish, String> {
             Some((flag, value)) => (flag, Some(OsString::from(value))),
             None => (arg.as_str(), None),
         };
-        let mut value = || {
-            value.clone().or_else(|| args.next()).ok_or_else(|| format!("{flag} needs a value"))
-        };
+        let mut value =
+            || value.clone().or_else(|| args.next()).ok_or_else(|| format!("{flag} needs a value"));
         match flag {
             "--listen" => config.listen = parse_value(flag, value()?)?,
             "--hostname" => config.hostname = parse_hostname(value()?)?,
@@ -144,5 +143,97 @@ fn parse_hostname(value: OsString) -> Result<String, String> {
         Ok(name)
     } else {
         Err(format!("--hostname takes a domain name such as nuce.edu.vn, not {name:?}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse_line(line: &str) -> Result<Wish, String> {
+        parse(line.split_whitespace().map(OsString::from))
+    }
+
+    fn config(line: &str) -> Config {
+        match parse_line(line) {
+            Ok(Wish::Serve(config)) => config,
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn without_flags_the_defaults_of_the_help_hold() {
+        assert_eq!(config(""), Config::default());
+        let Config { listen, hostname, threads, timeout, max_size, max_recipients, .. } =
+            config("");
+        let seconds = timeout.as_secs();
+        for default in [
+            format!(
+                "--listen ADDRESS:PORT  where to wait for clients; port 0 picks one     [{listen}]"
+            ),
+            format!(
+                "--hostname NAME        this server's name in its replies               [{hostname}]"
+            ),
+            format!(
+                "--threads N            clients that are served at once, 1 to {MAX_THREADS}     [{threads}]"
+            ),
+            format!(
+                "--timeout SECONDS      time for one whole line, however it drips       [{seconds}]"
+            ),
+            format!(
+                "--max-size OCTETS      the largest message                             [{max_size}]"
+            ),
+            format!(
+                "--max-recipients N     the most recipients of one message              [{max_recipients}]"
+            ),
+        ] {
+            assert!(HELP.contains(&default), "{default}");
+        }
+    }
+
+    #[test]
+    fn each_flag_sets_what_it_says() {
+        let wanted = Config {
+            listen: "[::1]:0".to_owned(),
+            hostname: "nuce.edu.vn".to_owned(),
+            mailboxes: PathBuf::from("tree"),
+            threads: 10_000,
+            timeout: Duration::from_secs(7),
+            max_size: 1,
+            max_recipients: 2,
+            show: true,
+            sync: false,
+        };
+        let flags = "--listen [::1]:0 --hostname=nuce.edu.vn --mailboxes tree --threads 10000 \
+                     --timeout=7 --max-size 1 --max-recipients 2 --show --no-sync";
+        assert_eq!(config(flags), wanted);
+    }
+
+    #[test]
+    fn a_wrong_command_line_is_answered_in_one_line() {
+        for (line, word) in [
+            ("--frob", "--frob"),
+            ("mailboxes", "unknown flag"),
+            ("--threads", "needs a value"),
+            ("--threads 0", "from 1 to 10000"),
+            ("--threads 10001", "from 1 to 10000"),
+            ("--threads many", "from 1 to 10000"),
+            ("--timeout 0", "from 1"),
+            ("--timeout -1", "from 1"),
+            ("--max-size 1.5", "from 1"),
+            ("--max-recipients 0", "from 1"),
+            ("--hostname bad_name", "bad_name"),
+            ("--hostname [127.0.0.1]", "domain"),
+        ] {
+            let error = parse_line(line).unwrap_err();
+            assert!(error.contains(word) && !error.contains('\n'), "{line}: {error}");
+        }
+    }
+
+    #[test]
+    fn help_and_version_are_printed() {
+        assert_eq!(parse_line("--help"), Ok(Wish::Print(HELP.to_owned())));
+        let version = format!("mini-smtpd {}\n", env!("CARGO_PKG_VERSION"));
+        assert_eq!(parse_line("--threads 2 --version"), Ok(Wish::Print(version)));
     }
 }

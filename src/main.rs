@@ -10,6 +10,8 @@ mod maildir;
 mod pool;
 mod server;
 mod smtp;
+#[cfg(test)]
+mod testing;
 mod transcript;
 mod wire;
 
@@ -18,6 +20,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{self, ExitCode};
 use std::sync::atomic::Ordering;
 use std::thread;
+
+use log::{Level, LevelFilter};
 
 use crate::config::{Config, Wish};
 use crate::maildir::Maildir;
@@ -67,9 +71,14 @@ fn start_logger(show: bool) {
     let default = env_logger::Env::default().default_filter_or("info");
     let mut builder = env_logger::Builder::from_env(default);
     if show {
-        builder.filter_level(log::LevelFilter::Debug);
+        builder.filter_level(LevelFilter::Debug);
     }
-    builder.format_target(false).init();
+    // The conversation stands as a textbook prints it; only trouble is marked.
+    builder.format(|out, record| match record.level() {
+        level @ (Level::Error | Level::Warn) => writeln!(out, "{level}: {}", record.args()),
+        Level::Info | Level::Debug | Level::Trace => writeln!(out, "{}", record.args()),
+    });
+    builder.init();
 }
 
 /// Looks for the mailboxes and cleans up behind servers that were killed.

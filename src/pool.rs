@@ -149,3 +149,110 @@ impl<T> Shared<T> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::{self, Receiver, Sender};
+
+    const LONG: Duration = Duration::from_secs(10);
+
+    /// A pool whose items are what they wait for: the work ends when the sender is dropped.
+    fn waiting_pool(threads: usize) -> Pool<Receiver<()>> {
+        Pool::new(threads, |until: Receiver<()>, _| _ = until.recv()).unwrap()
+    }
+
+    fn submit(pool: &Pool<Receiver<()>>) -> Sender<()> {
+        let (sender, receiver) = mpsc::channel();
+        assert!(pool.submit(receiver).is_ok());
+        sender
+    }
+
+    #[test]
+    fn every_item_is_worked_on_by_a_thread_with_a_name() {
+        let (sender, done) = mpsc::channel();
+        let pool = Pool::new(3, move |item: u32, load| {
+            let name = thread::current().name().unwrap_or_default().to_owned();
+            sender.send((item, name, load)).unwrap();
+        })
+        .unwrap();
+        let mut items = Vec::new();
+        for item in 0..100 {
+            while pool.submit(item).is_err() {
+                thread::yield_now();
+            }
+            let (item, name, load) = done.recv_timeout(LONG).unwrap();
+            assert!(name.starts_with("worker-"));
+            assert!((1..=3).contains(&load.busy) && load.threads == 3);
+            items.push(item);
+        }
+        assert_eq!(items, Vec::from_iter(0..100));
+    }
+
+    #[test]
+    fn a_panic_ends_one_item_and_no_thread() {
+        let (sender, done) = mpsc::channel();
+        let pool = Pool::new(1, move |item: u32, _| {
+            assert_ne!(item, 1, "this panic belongs to the test");
+            sender.send(item).unwrap();
+        })
+        .unwrap();
+        for item in 0..3 {
+            while pool.submit(item).is_err() {
+                thread::yield_now();
+            }
+        }
+        assert_eq!(done.recv_timeout(LONG), Ok(0));
+        assert_eq!(done.recv_timeout(LONG), Ok(2));
+        assert!(pool.finish(LONG), "the panic left no thread busy");
+    }
+
+    #[test]
+    fn an_item_that_waits_too_long_is_given_back() {
+        let pool = waiting_pool(1);
+        let first = submit(&pool);
+        while pool.shared.lock().busy == 0 {
+            thread::yield_now();
+        }
+        let began = Instant::now();
+        let second = submit(&pool);
+        let overdue = pool.next_overdue(Duration::from_millis(50));
+        assert!(began.elapsed() >= Duration::from_millis(50));
+        drop(second);
+        assert!(overdue.recv().is_err(), "it is the second item");
+        assert!(!pool.finish(Duration::ZERO));
+        drop(first);
+        assert!(pool.finish(LONG));
+    }
+
+    #[test]
+    fn an_item_that_waits_gets_the_thread_that_becomes_free() {
+        let pool = waiting_pool(1);
+        let (first, second) = (submit(&pool), submit_when_possible(&pool));
+        drop(first);
+        drop(second);
+        assert!(pool.finish(LONG));
+    }
+
+    #[test]
+    fn the_line_of_those_who_wait_is_bounded() {
+        let pool = waiting_pool(2);
+        let mut senders = Vec::new();
+        let mut refused = 0;
+        for _ in 0..100 {
+            let (sender, receiver) = mpsc::channel();
+            senders.push(sender);
+            refused += usize::from(pool.submit(receiver).is_err());
+        }
+        assert!((96..=98).contains(&refused), "{refused} of 100 refused");
+        drop(senders);
+        assert!(pool.finish(LONG));
+    }
+
+    fn submit_when_possible(pool: &Pool<Receiver<()>>) -> Sender<()> {
+        while pool.shared.lock().busy == 0 {
+            thread::yield_now();
+        }
+        submit(pool)
+    }
+}

@@ -137,7 +137,10 @@ fn turn_away_forever(house: &House, pool: &Pool<Client>) {
 /// Turns a client away because every thread is busy.
 fn turn_away_busy(client: Client, house: &House) {
     let threads = house.config.threads;
-    warn!("[{}] {} turned away: {threads} of {threads} threads busy", client.session, client.address);
+    warn!(
+        "[{}] {} turned away: {threads} of {threads} threads busy",
+        client.session, client.address
+    );
     turn_away(client, &reply::all_threads_busy(&house.config.hostname, threads));
 }
 

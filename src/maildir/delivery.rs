@@ -196,3 +196,82 @@ fn rename(from: &Path, to: &Path) -> io::Result<()> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Tree;
+
+    fn begin(tree: &Tree, mailboxes: &[&str]) -> Delivery {
+        let folders: Vec<PathBuf> = mailboxes.iter().map(|mailbox| tree.add(mailbox)).collect();
+        let folders: Vec<&Path> = folders.iter().map(PathBuf::as_path).collect();
+        Delivery::begin(&folders, "localhost", true).unwrap()
+    }
+
+    #[test]
+    fn a_message_appears_whole_in_every_mailbox() {
+        let tree = Tree::empty();
+        let mut delivery = begin(&tree, &["a.vn/an", "a.vn/lan"]);
+        delivery.append(b"one\n").unwrap();
+        delivery.append(&[b'x'; 3 * BLOCK]).unwrap();
+        delivery.append(b"\n").unwrap();
+        assert!(tree.mail("a.vn/an").is_empty());
+        let paths = delivery.publish().unwrap();
+        let text = [b"one\n", &[b'x'; 3 * BLOCK][..], b"\n"].concat();
+        assert_eq!(tree.mail("a.vn/an"), tree.mail("a.vn/lan"));
+        assert_eq!(tree.mail("a.vn/lan"), [text]);
+        assert_eq!(tree.files().len(), 2);
+        assert!(paths.iter().all(|path| path.is_file()));
+    }
+
+    #[test]
+    fn a_delivery_that_is_given_up_leaves_no_file() {
+        let tree = Tree::empty();
+        let mut delivery = begin(&tree, &["a.vn/an", "a.vn/lan"]);
+        delivery.append(b"text\n").unwrap();
+        assert_eq!(tree.files().len(), 2);
+        drop(delivery);
+        assert!(tree.files().is_empty());
+    }
+
+    #[test]
+    fn what_was_published_is_taken_back_when_another_copy_fails() {
+        let tree = Tree::empty();
+        let delivery = begin(&tree, &["a.vn/an", "a.vn/lan"]);
+        fs::remove_dir_all(tree.root().join("a.vn/lan")).unwrap();
+        assert_eq!(delivery.publish().unwrap_err().kind(), ErrorKind::NotFound);
+        assert!(tree.files().is_empty());
+    }
+
+    #[test]
+    fn a_folder_that_somebody_took_away_is_made_again() {
+        let tree = Tree::empty();
+        let delivery = begin(&tree, &["a.vn/an"]);
+        fs::remove_dir(tree.root().join("a.vn/an/new")).unwrap();
+        delivery.publish().unwrap();
+        assert_eq!(tree.mail("a.vn/an").len(), 1);
+    }
+
+    #[test]
+    fn no_two_deliveries_share_a_name() {
+        let tree = Tree::empty();
+        for _ in 0..50 {
+            begin(&tree, &["a.vn/an"]).publish().unwrap();
+        }
+        assert_eq!(tree.mail("a.vn/an").len(), 50);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nobody_else_can_read_the_mail() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let tree = Tree::empty();
+        let paths = begin(&tree, &["a.vn/an"]).publish().unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&paths[0]), 0o600);
+        for folder in ["tmp", "new", "cur"] {
+            assert_eq!(mode(&tree.root().join("a.vn/an").join(folder)), 0o700);
+        }
+    }
+}

@@ -58,6 +58,8 @@ impl Maildir {
             }
         };
         let Some(domain) = enter(&self.root, &domain)? else {
+            // A tree that is gone (a disk not mounted) must not look like one without that domain.
+            fs::metadata(&self.root)?;
             return Ok(Found::NoSuchDomain);
         };
         match enter(&domain, &user)? {
@@ -195,4 +197,54 @@ fn sweep_folder(tmp: &Path) -> usize {
         .flatten()
         .filter(|entry| is_stale(entry) && fs::remove_file(entry.path()).is_ok())
         .count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::address::Address;
+    use crate::testing::Tree;
+
+    #[test]
+    fn addresses_are_the_folders_that_can_be_looked_up() {
+        let tree = Tree::empty();
+        for mailbox in ["b.vn/lan", "b.vn/an", "a.vn/postmaster", "A.vn/upper", ".git/x", "b.vn/.x"]
+        {
+            tree.add(mailbox);
+        }
+        fs::write(tree.root().join("b.vn/file"), "").unwrap();
+        fs::write(tree.root().join("file"), "").unwrap();
+        let maildir = Maildir::new(tree.root(), "localhost", false);
+        assert_eq!(maildir.addresses().unwrap(), ["postmaster@a.vn", "an@b.vn", "lan@b.vn"]);
+        assert_eq!(maildir.addresses_of("LAN").unwrap(), ["lan@b.vn"]);
+    }
+
+    #[test]
+    fn a_tree_that_cannot_be_read_is_an_error_and_no_verdict() {
+        let maildir = Maildir::new(Path::new("no/such/tree"), "localhost", false);
+        assert!(maildir.addresses().is_err());
+        assert!(maildir.find(&ForwardPath::Postmaster).is_err());
+        let (local_part, domain) = ("an".to_owned(), "a.vn".to_owned());
+        assert!(maildir.find(&ForwardPath::Address(Address { local_part, domain })).is_err());
+    }
+
+    #[test]
+    fn only_stale_files_in_tmp_are_swept() {
+        let tree = Tree::empty();
+        let mailbox = tree.add("a.vn/lan");
+        let file = |folder: &str, name: &str, age: Duration| {
+            fs::create_dir_all(mailbox.join(folder)).unwrap();
+            let file = fs::File::create(mailbox.join(folder).join(name)).unwrap();
+            file.set_modified(SystemTime::now() - age).unwrap();
+        };
+        let minute = Duration::from_secs(60);
+        file("tmp", "stale", STALE + minute);
+        file("tmp", "fresh", STALE - minute);
+        file("new", "old", STALE + minute);
+        let maildir = Maildir::new(tree.root(), "localhost", false);
+        assert_eq!(maildir.sweep().unwrap(), 1);
+        assert_eq!(maildir.sweep().unwrap(), 0);
+        assert_eq!(tree.files().len(), 2);
+        assert!(!mailbox.join("tmp/stale").exists());
+    }
 }

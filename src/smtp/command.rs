@@ -116,9 +116,8 @@ pub const FORMS: [&Form; 10] =
 pub const MAX_COMMAND_LINE: usize = 2048;
 
 /// What other servers know and this one leaves out: 502, not 500 (§4.2.4).
-const NOT_OFFERED: [&str; 11] = [
-    "EXPN", "STARTTLS", "AUTH", "BDAT", "TURN", "ETRN", "ATRN", "SEND", "SOML", "SAML", "BURL",
-];
+const NOT_OFFERED: [&str; 11] =
+    ["EXPN", "STARTTLS", "AUTH", "BDAT", "TURN", "ETRN", "ATRN", "SEND", "SOML", "SAML", "BURL"];
 
 // Deviation: what follows is accepted though §4.1.2 and §4.1.1.1 forbid it: the course notes print
 // it, and Windows machines may have an underscore in their names.
@@ -295,7 +294,8 @@ fn in_brackets<'a>(typed: &'a str, kind: &mut Kindnesses) -> Cow<'a, str> {
         return Cow::Borrowed(path);
     }
     if let Some((name, _)) = find_unquoted(path, '<').map(|at| path.split_at(at)) {
-        if name.ends_with(' ') && !name.contains(['@', '>', ',', ':', ';']) {
+        let is_plain = |name| "@>,:;".chars().all(|c| find_unquoted(name, c).is_none());
+        if name.ends_with(' ') && is_plain(name) {
             kind.push(DISPLAY_NAME);
             return Cow::Borrowed(&path[name.len()..]);
         }

@@ -275,7 +275,8 @@ pub fn false_end_of_data() -> Reply {
 }
 
 pub fn mail_loop(limit: usize) -> Reply {
-    let text = format!("More than {limit} Received: lines: this mail runs in a loop (RFC 5321 6.3)");
+    let text =
+        format!("More than {limit} Received: lines: this mail runs in a loop (RFC 5321 6.3)");
     Reply::new(554, "5.4.6", text)
 }
 

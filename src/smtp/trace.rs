@@ -76,7 +76,9 @@ fn date(time: SystemTime) -> String {
 
 /// The year, the month from 0, and the day from 1, of a day counted from 1 January 1970.
 fn civil(mut days: u64) -> (u64, usize, u64) {
-    let is_leap = |year: u64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let is_leap = |year: u64| {
+        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+    };
     let mut year = 1970;
     while days >= 365 + u64::from(is_leap(year)) {
         days -= 365 + u64::from(is_leap(year));
@@ -149,7 +151,8 @@ mod tests {
         for line in ["Subject: x", "X-1:", "subject:x"] {
             assert!(is_header_field(line.as_bytes()), "{line}");
         }
-        for line in ["", "Blah blah blah...", ": x", " Subject: x", "Dear all: x", "Tu\u{1ea5}n: x"] {
+        for line in ["", "Blah blah blah...", ": x", " Subject: x", "Dear all: x", "Tu\u{1ea5}n: x"]
+        {
             assert!(!is_header_field(line.as_bytes()), "{line}");
         }
     }
