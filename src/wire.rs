@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 const TICK: Duration = Duration::from_secs(1);
 /// The time for the last reply, and for reading away what still arrives after it.
 const FAREWELL: Duration = Duration::from_secs(1);
+/// A client from which nothing arrives for so long after the last reply has heard it.
+const QUIET: Duration = Duration::from_millis(200);
 
 /// Set once, when the server is to stop; every session looks at it.
 pub type StopFlag = Arc<AtomicBool>;
@@ -85,14 +87,13 @@ impl<'a> Wire<'a> {
     pub fn hang_up(mut self) {
         let began = Instant::now();
         let mut scratch = [0; 1024];
-        if self.stream.shutdown(Shutdown::Write).is_err() {
+        let last_word = self.stream.shutdown(Shutdown::Write);
+        if last_word.and_then(|()| self.stream.set_read_timeout(Some(QUIET))).is_err() {
             return;
         }
         while began.elapsed() < FAREWELL {
-            match self.stream.read(&mut scratch) {
-                Ok(0) => return,
-                Err(e) if !is_tick(&e) => return,
-                Ok(_) | Err(_) => {}
+            if !matches!(self.stream.read(&mut scratch), Ok(1..)) {
+                return;
             }
         }
     }

@@ -109,8 +109,7 @@ const HELP: Form = Form {
 };
 
 /// The form of every command, in the order in which HELP lists them.
-pub const FORMS: [&Form; 10] =
-    [&HELO, &EHLO, &MAIL, &RCPT, &DATA, &RSET, &NOOP, &QUIT, &VRFY, &HELP];
+pub const FORMS: &[&Form] = &[&HELO, &EHLO, &MAIL, &RCPT, &DATA, &RSET, &NOOP, &QUIT, &VRFY, &HELP];
 
 /// The longest command line in octets, CRLF included; §4.5.3.1.4 asks for 512 at least.
 pub const MAX_COMMAND_LINE: usize = 2048;
@@ -267,8 +266,8 @@ fn parse_topic(argument: &str) -> Topic {
     if argument.is_empty() {
         return Topic::Everything;
     }
-    let form = FORMS.into_iter().find(|form| form.verb.eq_ignore_ascii_case(argument));
-    form.map_or(Topic::Unknown, Topic::Command)
+    let form = FORMS.iter().find(|form| form.verb.eq_ignore_ascii_case(argument));
+    form.map_or(Topic::Unknown, |form| Topic::Command(form))
 }
 
 /// Says what a line is whose verb is none of ours.

@@ -283,7 +283,7 @@ pub fn mail_loop(limit: usize) -> Reply {
 /// The store cannot take the message now (§4.2.5).
 pub fn cannot_store(error: &io::Error) -> Reply {
     match error.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
             Reply::new(452, "4.3.1", "The disk is full; try again later (RFC 5321 4.2.3)")
         }
         _ => Reply::new(451, "4.3.0", "The mailbox cannot be used now; try later (RFC 5321 4.2.3)"),
