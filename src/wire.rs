@@ -42,7 +42,7 @@ impl Deadline {
     }
 
     /// Leaves just the time for a last reply, also when the server is stopping.
-    pub fn restart_for_farewell(&self) {
+    pub fn shorten_for_farewell(&self) {
         self.allowed.set(FAREWELL);
         self.began.set(None);
     }

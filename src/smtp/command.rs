@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use super::form::{DATA, EHLO, FORMS, Form, HELO, MAIL, QUIT, RCPT, RSET, VRFY};
 use super::reply::{self, Reply};
 use crate::address::{
     ForwardPath, ReversePath, is_address_literal, is_domain, parse_forward_path, parse_local_part,
@@ -44,72 +45,6 @@ pub enum Topic {
     Command(&'static Form),
     Unknown,
 }
-
-/// The form of a command, as HELP and the 501 replies show it.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Form {
-    pub verb: &'static str,
-    pub syntax: &'static str,
-    pub purpose: &'static str,
-    /// The section of RFC 5321 that defines it.
-    pub section: &'static str,
-}
-
-const HELO: Form = Form {
-    verb: "HELO",
-    syntax: "HELO your.host.name",
-    purpose: "Says who you are; the plain dialogue of the textbook follows",
-    section: "4.1.1.1",
-};
-const EHLO: Form = Form {
-    verb: "EHLO",
-    syntax: "EHLO your.host.name",
-    purpose: "Says who you are and asks which extensions the server offers",
-    section: "4.1.1.1",
-};
-const MAIL: Form = Form {
-    verb: "MAIL",
-    syntax: "MAIL FROM:<you@example.com> [SIZE=octets] [BODY=7BIT|8BITMIME]",
-    purpose: "Begins a mail and names its sender; <> is for reports that nobody answers",
-    section: "4.1.1.2",
-};
-const RCPT: Form = Form {
-    verb: "RCPT",
-    syntax: "RCPT TO:<hung@nuce.edu.vn>",
-    purpose: "Names one recipient; repeat it for more",
-    section: "4.1.1.3",
-};
-const DATA: Form = Form {
-    verb: "DATA",
-    syntax: "DATA",
-    purpose: "Sends the text; a line with a single dot ends it",
-    section: "4.1.1.4",
-};
-const RSET: Form = Form {
-    verb: "RSET",
-    syntax: "RSET",
-    purpose: "Drops the mail that was begun",
-    section: "4.1.1.5",
-};
-const NOOP: Form =
-    Form { verb: "NOOP", syntax: "NOOP", purpose: "Does nothing", section: "4.1.1.9" };
-const QUIT: Form =
-    Form { verb: "QUIT", syntax: "QUIT", purpose: "Ends the session", section: "4.1.1.10" };
-const VRFY: Form = Form {
-    verb: "VRFY",
-    syntax: "VRFY hung@nuce.edu.vn",
-    purpose: "Asks whether that mailbox exists",
-    section: "4.1.1.6",
-};
-const HELP: Form = Form {
-    verb: "HELP",
-    syntax: "HELP [command]",
-    purpose: "Lists the commands, or explains one",
-    section: "4.1.1.8",
-};
-
-/// The form of every command, in the order in which HELP lists them.
-pub const FORMS: &[&Form] = &[&HELO, &EHLO, &MAIL, &RCPT, &DATA, &RSET, &NOOP, &QUIT, &VRFY, &HELP];
 
 /// The longest command line in octets, CRLF included; §4.5.3.1.4 asks for 512 at least.
 pub const MAX_COMMAND_LINE: usize = 2048;

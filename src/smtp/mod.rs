@@ -3,6 +3,7 @@
 //! The session reads from any reader and writes to any writer, so that tests need no sockets.
 
 mod command;
+mod form;
 mod message;
 pub mod reply;
 mod session;
@@ -11,7 +12,7 @@ mod trace;
 #[cfg(test)]
 mod tests;
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, Read, Write};
 use std::net::IpAddr;
 use std::time::SystemTime;
 
@@ -20,8 +21,9 @@ use self::message::{MAX_TEXT_LINE, Message, Progress};
 use self::reply::Reply;
 use self::session::{Envelope, Greeting, State, Step};
 use self::trace::Trace;
+use crate::channel::{Channel, Lost};
 use crate::config::Config;
-use crate::line::{Ending, Line, Lines};
+use crate::line::Ending;
 use crate::maildir::{Delivery, Found, Maildir};
 use crate::transcript::Transcript;
 use crate::wire::Deadline;
@@ -30,8 +32,6 @@ use crate::wire::Deadline;
 ///
 /// Deviation: §3.8 would keep it, but whoever is wrong that often is no mail program (§7.8).
 const MAX_ERRORS: usize = 20;
-/// The octets of replies that may be held back until the next read (RFC 2920 §3.2).
-const MAX_HELD: usize = 4 * 1024;
 
 /// What a session finds when it begins.
 #[derive(Debug)]
@@ -48,11 +48,7 @@ pub struct Setting<'a> {
 /// The session with one client.
 pub struct Session<'a, R: Read, W: Write> {
     setting: Setting<'a>,
-    lines: Lines<R>,
-    writer: W,
-    transcript: Transcript,
-    /// Replies that wait for the next read that may block.
-    held: Vec<u8>,
+    channel: Channel<'a, R, W>,
     /// Whether replies carry enhanced status codes.
     enhanced: bool,
     /// The replies of 5xx in a row.
@@ -65,39 +61,28 @@ enum Hangup {
     Done,
     /// With this reply, which answers no command.
     With(Reply),
-    /// The client is gone, or takes no more replies.
-    Gone(io::Error),
+    /// The client says nothing more.
+    Lost(Lost),
 }
 
 impl<'a, R: Read, W: Write> Session<'a, R, W> {
     pub fn new(reader: R, writer: W, setting: Setting<'a>) -> Self {
-        Session {
-            lines: Lines::new(reader),
-            writer,
-            transcript: Transcript::new(setting.session),
-            held: Vec::new(),
-            enhanced: false,
-            errors: 0,
-            setting,
-        }
+        let transcript = Transcript::new(setting.session);
+        let channel = Channel::new(reader, writer, transcript, setting.deadline);
+        Session { setting, channel, enhanced: false, errors: 0 }
     }
 
     /// Serves the client until one of the two hangs up.
     pub fn run(mut self) {
         let number = self.setting.session;
-        let farewell = match self.converse() {
-            Hangup::Done => self.flush(),
-            Hangup::With(reply) => {
-                log::warn!("[{number}] closing: {reply}");
-                self.setting.deadline.restart_for_farewell();
-                // Its own answer would be "close", which is what happens next.
-                let _ = self.say(&reply);
-                self.send()
-            }
-            Hangup::Gone(error) => Err(Hangup::Gone(error)),
+        let last_word = match self.converse() {
+            Hangup::Done => self.channel.flush(),
+            Hangup::With(reply) => self.say_farewell(&reply),
+            Hangup::Lost(Lost::Silent) => self.say_farewell(&self.why_so_late()),
+            Hangup::Lost(Lost::Gone(error)) => Err(Lost::Gone(error)),
         };
-        if let Err(Hangup::Gone(error)) = farewell {
-            log::debug!("[{number}] the client is gone: {error}");
+        if let Err(lost) = last_word {
+            log::debug!("[{number}] the client is gone: {lost:?}");
         }
     }
 
@@ -140,15 +125,12 @@ impl<'a, R: Read, W: Write> Session<'a, R, W> {
 
     /// Reads one line and parses it; what is no command comes back as its refusal.
     fn next_command(&mut self) -> Result<Result<Command, Reply>, Hangup> {
-        self.prepare_to_read()?;
-        let first = self.lines.peek().map_err(|e| read_failed(e, &self.setting))?;
-        if first == Some(TLS_HANDSHAKE) {
+        while self.channel.peek()? == TLS_HANDSHAKE {
             // A TLS client waits for an answer before it ever ends a line.
             self.say(&reply::not_text(command::explain_octet(TLS_HANDSHAKE)))?;
-            self.skip_line()?;
-            return self.next_command();
+            self.channel.skip_line()?;
         }
-        let line = self.next_line(MAX_COMMAND_LINE)?;
+        let line = self.channel.hear(MAX_COMMAND_LINE)?;
         match line.ending {
             Ending::Crlf => Ok(command::parse(line.text()).map(|(command, kindnesses)| {
                 for kindness in kindnesses {
@@ -158,7 +140,7 @@ impl<'a, R: Read, W: Write> Session<'a, R, W> {
             })),
             Ending::StrayCr | Ending::Bare => Ok(Err(reply::line_not_ended_by_crlf())),
             Ending::Cut => {
-                self.skip_line()?;
+                self.channel.skip_line()?;
                 Ok(Err(reply::command_line_too_long(MAX_COMMAND_LINE)))
             }
         }
@@ -195,7 +177,7 @@ impl<'a, R: Read, W: Write> Session<'a, R, W> {
         let mut message = Message::new(delivery, self.setting.config.max_size);
         self.say(&reply::start_mail_input())?;
         loop {
-            match message.take(&self.next_line(MAX_TEXT_LINE)?) {
+            match message.take(&self.channel.hear(MAX_TEXT_LINE)?) {
                 Progress::More => {}
                 Progress::End => break,
                 Progress::FalseEnd => {
@@ -246,6 +228,22 @@ impl<'a, R: Read, W: Write> Session<'a, R, W> {
         }
     }
 
+    /// Says one more reply, which answers no command.
+    fn say_farewell(&mut self, reply: &Reply) -> Result<(), Lost> {
+        log::warn!("[{}] closing: {reply}", self.setting.session);
+        self.channel.say_farewell(reply.lines(self.enhanced))
+    }
+
+    /// The reason why no more line is waited for.
+    fn why_so_late(&self) -> Reply {
+        let Config { hostname, timeout, .. } = self.setting.config;
+        if self.setting.deadline.is_stopping() {
+            reply::stopping(hostname)
+        } else {
+            reply::timed_out(hostname, timeout.as_secs())
+        }
+    }
+
     /// Says `reply` and goes on in `state`, unless the reply was the last one.
     fn answer(&mut self, state: State, reply: &Reply) -> Result<State, Hangup> {
         log::trace!("[{}] now {}", self.setting.session, state.name());
@@ -254,80 +252,24 @@ impl<'a, R: Read, W: Write> Session<'a, R, W> {
         Ok(state)
     }
 
-    /// Puts `reply` with those that wait to be sent.
+    /// Says `reply`, and hangs up if it was the last one or one refusal too many.
     fn say(&mut self, reply: &Reply) -> Result<(), Hangup> {
-        for line in reply.lines(self.enhanced) {
-            self.transcript.said(&line);
-            self.held.extend_from_slice(line.as_bytes());
-            self.held.extend_from_slice(b"\r\n");
-        }
-        self.errors = if reply.is_permanent_failure() { self.errors + 1 } else { 0 };
+        self.channel.say(reply.lines(self.enhanced))?;
         if reply.closes() {
             return Err(Hangup::Done);
         }
-        if self.errors >= MAX_ERRORS {
-            let hostname = &self.setting.config.hostname;
-            return Err(Hangup::With(reply::too_many_errors(hostname, MAX_ERRORS)));
+        self.errors = if reply.is_permanent_failure() { self.errors + 1 } else { 0 };
+        if self.errors < MAX_ERRORS {
+            return Ok(());
         }
-        if self.held.len() > MAX_HELD { self.flush() } else { Ok(()) }
-    }
-
-    /// Reads the next line, or a piece of one that is over `limit` octets.
-    fn next_line(&mut self, limit: usize) -> Result<Line<'_>, Hangup> {
-        self.prepare_to_read()?;
-        match self.lines.next(limit) {
-            Ok(Some(line)) => {
-                if !line.continued {
-                    self.transcript.heard(line.text());
-                }
-                Ok(line)
-            }
-            Ok(None) => Err(Hangup::Gone(ErrorKind::UnexpectedEof.into())),
-            Err(error) => Err(read_failed(error, &self.setting)),
-        }
-    }
-
-    /// Reads to the end of the line that was begun.
-    fn skip_line(&mut self) -> Result<(), Hangup> {
-        while self.next_line(MAX_TEXT_LINE)?.ending == Ending::Cut {}
-        Ok(())
-    }
-
-    /// Sends what is held unless the next line is here already (RFC 2920 §3.2), and gives that
-    /// line its time.
-    fn prepare_to_read(&mut self) -> Result<(), Hangup> {
-        if !self.held.is_empty() && !self.lines.has_whole_line() {
-            self.flush()?;
-        }
-        if self.lines.at_line_start() {
-            self.setting.deadline.restart();
-        }
-        Ok(())
-    }
-
-    /// Sends all replies that are held, under a deadline of their own.
-    fn flush(&mut self) -> Result<(), Hangup> {
-        self.setting.deadline.restart();
-        self.send()
-    }
-
-    /// Sends all replies that are held, in one write.
-    fn send(&mut self) -> Result<(), Hangup> {
-        let sent = self.writer.write_all(&self.held);
-        self.held.clear();
-        sent.map_err(Hangup::Gone)
+        let hostname = &self.setting.config.hostname;
+        Err(Hangup::With(reply::too_many_errors(hostname, MAX_ERRORS)))
     }
 }
 
-/// Says how a session ends whose client sends nothing more.
-fn read_failed(error: io::Error, setting: &Setting) -> Hangup {
-    let Config { hostname, timeout, .. } = setting.config;
-    match error.kind() {
-        ErrorKind::TimedOut if setting.deadline.is_stopping() => {
-            Hangup::With(reply::stopping(hostname))
-        }
-        ErrorKind::TimedOut => Hangup::With(reply::timed_out(hostname, timeout.as_secs())),
-        _ => Hangup::Gone(error),
+impl From<Lost> for Hangup {
+    fn from(lost: Lost) -> Hangup {
+        Hangup::Lost(lost)
     }
 }
 

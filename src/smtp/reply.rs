@@ -7,7 +7,8 @@ use std::borrow::Cow;
 use std::fmt::{self, Write};
 use std::io::{self, ErrorKind};
 
-use super::command::{FORMS, Form, Topic};
+use super::command::Topic;
+use super::form::{FORMS, Form};
 use crate::address::PathError;
 use crate::config::Config;
 

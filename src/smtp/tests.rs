@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use super::*;
+use crate::channel::MAX_HELD;
 use crate::testing::Tree;
 use crate::wire::StopFlag;
 
@@ -584,7 +585,7 @@ fn vrfy_looks_the_user_up() {
 #[test]
 fn help_knows_every_command() {
     let output = answers(&Tree::new(), b"HELP\r\n");
-    for form in command::FORMS {
+    for form in form::FORMS {
         assert!(output.contains(form.syntax), "{}", form.syntax);
         let explained = answers(&Tree::new(), format!("help {}\r\n", form.verb).as_bytes());
         assert!(explained.contains(&format!("214-{}", form.syntax)), "{explained}");

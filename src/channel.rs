@@ -1,0 +1,127 @@
+//! The two directions of a conversation: lines are heard, replies are said.
+//!
+//! Replies are held back while the client's next line is here already, and sent before a read that
+//! may block (RFC 2920 §3.2): the client never waits for a reply that waits for the client.
+
+use std::io::{self, ErrorKind, Read, Write};
+
+use crate::line::{Ending, Line, Lines};
+use crate::transcript::Transcript;
+use crate::wire::Deadline;
+
+/// The octets of replies that may be held back.
+pub const MAX_HELD: usize = 4 * 1024;
+/// The octets of a line that are thrown away at once.
+const SKIP: usize = 64 * 1024;
+
+/// A conversation with one client.
+pub struct Channel<'a, R, W> {
+    lines: Lines<R>,
+    writer: W,
+    /// Replies that were said but not sent.
+    held: Vec<u8>,
+    transcript: Transcript,
+    deadline: &'a Deadline,
+}
+
+/// Why a conversation cannot go on.
+#[derive(Debug)]
+pub enum Lost {
+    /// The client sent no whole line in time, or the server is stopping; a last reply may be said.
+    Silent,
+    /// The client is gone, or takes no more replies.
+    Gone(io::Error),
+}
+
+impl<'a, R: Read, W: Write> Channel<'a, R, W> {
+    pub fn new(reader: R, writer: W, transcript: Transcript, deadline: &'a Deadline) -> Self {
+        let (lines, held) = (Lines::new(reader), Vec::new());
+        Channel { lines, writer, held, transcript, deadline }
+    }
+
+    /// Hears the next line, or a piece of one that is over `limit` octets.
+    ///
+    /// # Errors
+    /// When no line comes any more; the client's end of the conversation is `Gone`.
+    pub fn hear(&mut self, limit: usize) -> Result<Line<'_>, Lost> {
+        self.prepare_to_hear()?;
+        let line = self.lines.next(limit).map_err(cannot_hear)?.ok_or_else(ended)?;
+        if !line.continued {
+            self.transcript.heard(line.text());
+        }
+        Ok(line)
+    }
+
+    /// Waits for the first octet of the next line, and leaves it there.
+    ///
+    /// # Errors
+    /// Those of [`Channel::hear`].
+    pub fn peek(&mut self) -> Result<u8, Lost> {
+        self.prepare_to_hear()?;
+        self.lines.peek().map_err(cannot_hear)?.ok_or_else(ended)
+    }
+
+    /// Hears the rest of a line, and forgets it.
+    ///
+    /// # Errors
+    /// Those of [`Channel::hear`].
+    pub fn skip_line(&mut self) -> Result<(), Lost> {
+        while self.hear(SKIP)?.ending == Ending::Cut {}
+        Ok(())
+    }
+
+    /// Says the lines of one reply.
+    ///
+    /// # Errors
+    /// When the client takes no more replies.
+    pub fn say(&mut self, lines: impl Iterator<Item = String>) -> Result<(), Lost> {
+        for line in lines {
+            self.transcript.said(&line);
+            self.held.extend_from_slice(line.as_bytes());
+            self.held.extend_from_slice(b"\r\n");
+        }
+        if self.held.len() > MAX_HELD { self.flush() } else { Ok(()) }
+    }
+
+    /// Says the last reply, for which there is not much time, and sends it.
+    ///
+    /// # Errors
+    /// When the client takes no more replies.
+    pub fn say_farewell(&mut self, lines: impl Iterator<Item = String>) -> Result<(), Lost> {
+        self.deadline.shorten_for_farewell();
+        self.say(lines)?;
+        self.flush()
+    }
+
+    /// Sends what is held, in one write, which has as much time as a line.
+    ///
+    /// # Errors
+    /// When the client takes no more replies.
+    pub fn flush(&mut self) -> Result<(), Lost> {
+        self.deadline.restart();
+        let sent = self.writer.write_all(&self.held);
+        self.held.clear();
+        sent.map_err(Lost::Gone)
+    }
+
+    /// Sends what is held unless the next line is here, and gives that line its time.
+    fn prepare_to_hear(&mut self) -> Result<(), Lost> {
+        if !self.held.is_empty() && !self.lines.has_whole_line() {
+            self.flush()?;
+        }
+        if self.lines.at_line_start() {
+            self.deadline.restart();
+        }
+        Ok(())
+    }
+}
+
+/// Tells a client that is slow from one that is gone.
+fn cannot_hear(error: io::Error) -> Lost {
+    if error.kind() == ErrorKind::TimedOut { Lost::Silent } else { Lost::Gone(error) }
+}
+
+/// The client has closed its side.
+fn ended() -> Lost {
+    Lost::Gone(ErrorKind::UnexpectedEof.into())
+}
