@@ -87,7 +87,10 @@ fn mailboxes(maildir: &Maildir, config: &Config) -> Result<Vec<String>, String> 
     let root = config.mailboxes.display();
     let advice = format!("make a mailbox with: mkdir -p {root}/example.com/you");
     let addresses = maildir.addresses().map_err(|e| {
-        format!("cannot read the mailbox tree {root}: {e}; name it with --mailboxes, or {advice}")
+        format!(
+            "cannot read the mailbox tree {root}: {e}; start in the project's folder, name the tree \
+             with --mailboxes, or {advice}"
+        )
     })?;
     if addresses.is_empty() {
         return Err(format!("the mailbox tree {root} has no mailbox; {advice}"));

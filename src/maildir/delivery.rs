@@ -47,7 +47,8 @@ impl Delivery {
         let name = format!("{}.{id}.{hostname}", now.as_secs());
         let mut delivery = Delivery { copies: Vec::new(), block: Vec::new(), id, sync };
         for folder in folders {
-            delivery.copies.push(Copy::create(folder, &name, sync)?);
+            let copy = Copy::create(folder, &name, sync).map_err(|e| at(folder, e))?;
+            delivery.copies.push(copy);
         }
         Ok(delivery)
     }
@@ -81,7 +82,7 @@ impl Delivery {
             }
         }
         for copy in &mut self.copies {
-            copy.publish(self.sync)?;
+            copy.publish(self.sync).map_err(|e| at(&copy.path, e))?;
         }
         if self.sync {
             for folder in self.copies.iter().filter_map(|copy| copy.new.parent()) {
@@ -95,7 +96,7 @@ impl Delivery {
     /// Writes the block to every file and empties it.
     fn flush(&mut self) -> io::Result<()> {
         for copy in &mut self.copies {
-            copy.file.write_all(&self.block)?;
+            copy.file.write_all(&self.block).map_err(|e| at(&copy.path, e))?;
         }
         self.block.clear();
         Ok(())
@@ -143,6 +144,11 @@ impl Copy {
         self.path.clone_from(&self.new);
         Ok(())
     }
+}
+
+/// Adds to an error the place where it happened.
+fn at(path: &Path, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
 /// Creates a file that nobody else has and, on Unix, that nobody else can read.

@@ -7,6 +7,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::reply::{self, Reply};
+use super::store_failed;
 use super::trace::{self, MAX_RECEIVED};
 use crate::line::{Ending, Line};
 use crate::maildir::Delivery;
@@ -96,7 +97,7 @@ impl Message {
     /// The reply that refuses it.
     pub fn finish(self) -> Result<Vec<PathBuf>, Reply> {
         match self.content {
-            Content::Stored(delivery) => delivery.publish().map_err(|e| reply::cannot_store(&e)),
+            Content::Stored(delivery) => delivery.publish().map_err(|e| store_failed(&e)),
             Content::Refused(reply) => Err(reply),
         }
     }
@@ -144,7 +145,7 @@ impl Message {
         let is_headless =
             self.part == Part::Beginning && !text.is_empty() && !trace::is_header_field(text);
         if let Err(error) = append_line(delivery, is_headless, text) {
-            self.content = Content::Refused(reply::cannot_store(&error));
+            self.content = Content::Refused(store_failed(&error));
         }
     }
 }

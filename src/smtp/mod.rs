@@ -157,11 +157,11 @@ impl<'a, R: Read, W: Write> Session<'a, R, W> {
                 })
             }
         };
-        match addresses.inspect_err(log_store_error).as_deref() {
+        match addresses.as_deref() {
             Ok([]) => reply::no_such_user(),
             Ok([address]) => reply::verified(address),
             Ok(_) => reply::ambiguous_user(),
-            Err(error) => reply::cannot_store(error),
+            Err(error) => store_failed(error),
         }
     }
 
@@ -169,10 +169,7 @@ impl<'a, R: Read, W: Write> Session<'a, R, W> {
     fn receive(&mut self, greeting: &Greeting, envelope: &Envelope) -> Result<Reply, Hangup> {
         let delivery = match self.begin_delivery(greeting, envelope) {
             Ok(delivery) => delivery,
-            Err(error) => {
-                log_store_error(&error);
-                return Ok(reply::cannot_store(&error));
-            }
+            Err(error) => return Ok(store_failed(&error)),
         };
         let mut message = Message::new(delivery, self.setting.config.max_size);
         self.say(&reply::start_mail_input())?;
@@ -273,7 +270,13 @@ impl From<Lost> for Hangup {
     }
 }
 
-/// Tells the host's owner why the client hears 451 or 452.
+/// The reply to a client whose mail cannot be stored; the log says why.
+fn store_failed(error: &io::Error) -> Reply {
+    log_store_error(error);
+    reply::cannot_store(error)
+}
+
+/// Tells the host's owner why a client hears 451 or 452.
 fn log_store_error(error: &io::Error) {
-    log::error!("the mailbox tree cannot be used: {error}");
+    log::error!("cannot use the mailbox tree: {error}");
 }
