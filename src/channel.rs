@@ -22,6 +22,8 @@ pub struct Channel<'a, R, W> {
     held: Vec<u8>,
     transcript: Transcript,
     deadline: &'a Deadline,
+    /// Whether the time of the next line runs already.
+    line_begun: bool,
 }
 
 /// Why a conversation cannot go on.
@@ -36,7 +38,7 @@ pub enum Lost {
 impl<'a, R: Read, W: Write> Channel<'a, R, W> {
     pub fn new(reader: R, writer: W, transcript: Transcript, deadline: &'a Deadline) -> Self {
         let (lines, held) = (Lines::new(reader), Vec::new());
-        Channel { lines, writer, held, transcript, deadline }
+        Channel { lines, writer, held, transcript, deadline, line_begun: false }
     }
 
     /// Hears the next line, or a piece of one that is over `limit` octets.
@@ -46,6 +48,7 @@ impl<'a, R: Read, W: Write> Channel<'a, R, W> {
     pub fn hear(&mut self, limit: usize) -> Result<Line<'_>, Lost> {
         self.prepare_to_hear()?;
         let line = self.lines.next(limit).map_err(cannot_hear)?.ok_or_else(ended)?;
+        self.line_begun = line.ending == Ending::Cut;
         if !line.continued {
             self.transcript.heard(line.text());
         }
@@ -109,8 +112,9 @@ impl<'a, R: Read, W: Write> Channel<'a, R, W> {
         if !self.held.is_empty() && !self.lines.has_whole_line() {
             self.flush()?;
         }
-        if self.lines.at_line_start() {
+        if !self.line_begun {
             self.deadline.restart();
+            self.line_begun = true;
         }
         Ok(())
     }

@@ -80,11 +80,6 @@ impl<R: Read> Lines<R> {
         Ok(self.reader.fill_buf()?.first().copied())
     }
 
-    /// Whether the next line begins here, and not in the middle of one that was cut.
-    pub fn at_line_start(&self) -> bool {
-        self.cut_after.is_none()
-    }
-
     /// Whether another whole line has arrived, so that reading it cannot block.
     pub fn has_whole_line(&self) -> bool {
         self.reader.buffer().contains(&b'\n')

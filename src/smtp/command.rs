@@ -207,7 +207,8 @@ fn parse_topic(argument: &str) -> Topic {
 
 /// Says what a line is whose verb is none of ours.
 fn parse_other(verb: &str, argument: &str) -> Reply {
-    // A browser's form must not become a mail: whoever speaks HTTP is sent away at its first line.
+    // Deviation: §3.8 would go on, but a browser's form must not become a mail: whoever speaks HTTP
+    // is sent away at its first line (§7.8).
     let version = argument.rsplit(' ').next().unwrap_or(argument);
     if strip_prefix_ignore_case(version, "HTTP/").is_some() {
         return reply::http();

@@ -184,6 +184,7 @@ impl<'a, R: Read, W: Write> Session<'a, R, W> {
                     return Err(Hangup::Done);
                 }
                 Progress::TooMuch => {
+                    // Deviation: §3.8 would read on; the limit was told, and this is an attack (§7.8).
                     let Config { hostname, max_size, .. } = self.setting.config;
                     return Err(Hangup::With(reply::endless_message(hostname, *max_size)));
                 }

@@ -76,6 +76,7 @@ pub fn extended_hello(config: &Config) -> Reply {
     Reply::new(250, "", text)
 }
 
+/// Deviation: §4.2.3 puts this host's name first; these are the words of the course notes.
 pub fn bye() -> Reply {
     Reply::new(221, "2.0.0", "Bye. Server closing transmission channel")
 }
