@@ -49,9 +49,7 @@ impl<'a, R: Read, W: Write> Channel<'a, R, W> {
         self.prepare_to_hear()?;
         let line = self.lines.next(limit).map_err(cannot_hear)?.ok_or_else(ended)?;
         self.line_begun = line.ending == Ending::Cut;
-        if !line.continued {
-            self.transcript.heard(line.text());
-        }
+        self.transcript.heard(&line);
         Ok(line)
     }
 
@@ -84,6 +82,11 @@ impl<'a, R: Read, W: Write> Channel<'a, R, W> {
             self.held.extend_from_slice(b"\r\n");
         }
         if self.held.len() > MAX_HELD { self.flush() } else { Ok(()) }
+    }
+
+    /// Adds a line to the recording of the session, if there is one.
+    pub fn record(&mut self, line: &str) {
+        self.transcript.record(line);
     }
 
     /// Says the last reply, for which there is not much time, and sends it.

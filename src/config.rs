@@ -22,6 +22,7 @@ Usage: mini-smtpd [FLAG VALUE]...
   --timeout SECONDS      time for one whole line, however it drips       [300]
   --max-size OCTETS      the largest message                             [10485760]
   --max-recipients N     the most recipients of one message              [100]
+  --record FOLDER        write each session to a file there, for replay
   --show                 print each conversation (the same as RUST_LOG=debug)
   --no-sync              no fsync: faster, but a power cut loses mail
   --help                 print this
@@ -47,6 +48,8 @@ pub struct Config {
     pub max_size: u64,
     /// The most recipients of one message; §4.5.3.1.8 asks for 100 at least.
     pub max_recipients: usize,
+    /// Where sessions are recorded, if they are.
+    pub record: Option<PathBuf>,
     /// Whether conversations go into the log.
     pub show: bool,
     /// Whether a mail is on disk before its 250.
@@ -71,9 +74,34 @@ impl Default for Config {
             timeout: Duration::from_secs(300),
             max_size: 10 * 1024 * 1024,
             max_recipients: 100,
+            record: None,
             show: false,
             sync: true,
         }
+    }
+}
+
+impl Config {
+    /// The flags that shape the server's answers, as a conversation's `server:` line; nothing if
+    /// they are the defaults.
+    pub fn server_line(&self) -> String {
+        let default = Config::default();
+        let mut line = String::new();
+        let mut add = |differs: bool, flag: String| {
+            if differs {
+                line += if line.is_empty() { "server: " } else { " " };
+                line += &flag;
+            }
+        };
+        let Config { hostname, timeout, max_size, max_recipients, .. } = self;
+        add(*hostname != default.hostname, format!("--hostname {hostname}"));
+        add(*timeout != default.timeout, format!("--timeout {}", timeout.as_secs()));
+        add(*max_size != default.max_size, format!("--max-size {max_size}"));
+        add(
+            *max_recipients != default.max_recipients,
+            format!("--max-recipients {max_recipients}"),
+        );
+        line
     }
 }
 
@@ -106,6 +134,7 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Wish, String> {
             "--max-recipients" => {
                 config.max_recipients = parse_number(flag, value()?, usize::MAX)?;
             }
+            "--record" => config.record = Some(PathBuf::from(value()?)),
             "--show" => config.show = true,
             "--no-sync" => config.sync = false,
             "--help" | "-h" => return Ok(Wish::Print(HELP.to_owned())),
@@ -201,12 +230,20 @@ mod tests {
             timeout: Duration::from_secs(7),
             max_size: 1,
             max_recipients: 2,
+            record: Some(PathBuf::from("tape")),
             show: true,
             sync: false,
         };
         let flags = "--listen [::1]:0 --hostname=nuce.edu.vn --mailboxes tree --threads 10000 \
-                     --timeout=7 --max-size 1 --max-recipients 2 --show --no-sync";
+                     --timeout=7 --max-size 1 --max-recipients 2 --record tape --show --no-sync";
         assert_eq!(config(flags), wanted);
+    }
+
+    #[test]
+    fn a_recording_names_the_flags_that_shape_the_answers() {
+        assert_eq!(config("--threads 3 --show").server_line(), "");
+        let flags = "--hostname a.vn --timeout 2 --max-size 3 --max-recipients 4";
+        assert_eq!(config(flags).server_line(), format!("server: {flags}"));
     }
 
     #[test]

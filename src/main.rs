@@ -9,6 +9,7 @@ mod config;
 mod line;
 mod maildir;
 mod pool;
+mod recording;
 mod server;
 mod smtp;
 #[cfg(test)]
@@ -16,6 +17,7 @@ mod testing;
 mod transcript;
 mod wire;
 
+use std::fs;
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{self, ExitCode};
@@ -59,6 +61,10 @@ fn run(config: Config) -> Result<(), String> {
     start_logger(config.show);
     let maildir = Maildir::new(&config.mailboxes, &config.hostname, config.sync);
     let addresses = mailboxes(&maildir, &config)?;
+    if let Some(folder) = &config.record {
+        fs::create_dir_all(folder)
+            .map_err(|e| format!("cannot record in {}: {e}; name another", folder.display()))?;
+    }
     let listener = server::listen(&config.listen)?;
     let address = listener.local_addr().map_err(|e| format!("the listening socket failed: {e}"))?;
     let stop = StopFlag::default();

@@ -100,7 +100,7 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
     thread::Builder::new().name(name.to_owned()).spawn(work).map(drop)
 }
 
-/// Accepts clients. An error ends neither the server nor its rest: it waits a moment.
+/// Accepts clients for ever. When that fails, for want of file handles, it tries again in a moment.
 fn accept_forever(listener: &TcpListener, house: &House, pool: &Pool<Client>) {
     let mut session = 0;
     let mut failing = false;

@@ -4,6 +4,9 @@ use std::fmt::{self, Write};
 
 use log::debug;
 
+use crate::line::Line;
+use crate::recording::{Recording, client_line};
+
 /// A longer line is cut in the log after so many octets.
 const SHOWN: usize = 512;
 
@@ -12,22 +15,41 @@ const SHOWN: usize = 512;
 pub struct Transcript {
     /// The session's number, to tell it from the others in the log.
     session: u64,
+    recording: Option<Recording>,
 }
 
 impl Transcript {
-    pub fn new(session: u64) -> Transcript {
-        Transcript { session }
+    pub fn new(session: u64, recording: Option<Recording>) -> Transcript {
+        Transcript { session, recording }
     }
 
     /// Notes a line, or a piece of one, that the client sent.
-    pub fn heard(&self, line: &[u8]) {
-        // The argument is formatted only if somebody will see it.
-        debug!("[{}] C: {}", self.session, Visible(line));
+    pub fn heard(&mut self, line: &Line) {
+        if !line.continued {
+            // The argument is formatted only if somebody will see it.
+            debug!("[{}] C: {}", self.session, Visible(line.text()));
+        }
+        if self.recording.is_some() {
+            self.record(&client_line(line));
+        }
     }
 
     /// Notes one line of a reply.
-    pub fn said(&self, line: &str) {
+    pub fn said(&mut self, line: &str) {
         debug!("[{}] S: {line}", self.session);
+        if self.recording.is_some() {
+            self.record(&format!("S: {line}"));
+        }
+    }
+
+    /// Adds a line to the recording; one that cannot be written ends it.
+    pub fn record(&mut self, line: &str) {
+        if let Some(recording) = &mut self.recording
+            && let Err(error) = recording.write(line)
+        {
+            recording.warn(&error);
+            self.recording = None;
+        }
     }
 }
 

@@ -25,6 +25,7 @@ use crate::channel::{Channel, Lost};
 use crate::config::Config;
 use crate::line::Ending;
 use crate::maildir::{Delivery, Found, Maildir};
+use crate::recording::Recording;
 use crate::transcript::Transcript;
 use crate::wire::Deadline;
 
@@ -67,7 +68,11 @@ enum Hangup {
 
 impl<'a, R: Read, W: Write> Session<'a, R, W> {
     pub fn new(reader: R, writer: W, setting: Setting<'a>) -> Self {
-        let transcript = Transcript::new(setting.session);
+        let Setting { session, config, .. } = setting;
+        let recording = config.record.as_deref();
+        let recording =
+            recording.and_then(|folder| Recording::begin(folder, session, &config.server_line()));
+        let transcript = Transcript::new(session, recording);
         let channel = Channel::new(reader, writer, transcript, setting.deadline);
         Session { setting, channel, enhanced: false, errors: 0 }
     }
@@ -78,9 +83,18 @@ impl<'a, R: Read, W: Write> Session<'a, R, W> {
         let last_word = match self.converse() {
             Hangup::Done => self.channel.flush(),
             Hangup::With(reply) => self.say_farewell(&reply),
-            Hangup::Lost(Lost::Silent) => self.say_farewell(&self.why_so_late()),
-            Hangup::Lost(Lost::Gone(error)) => Err(Lost::Gone(error)),
+            Hangup::Lost(Lost::Silent) => {
+                if self.setting.deadline.is_stopping() {
+                    self.channel.record("do: stop");
+                }
+                self.say_farewell(&self.why_so_late())
+            }
+            Hangup::Lost(Lost::Gone(error)) => {
+                self.channel.record("C: (half-closed)");
+                Err(Lost::Gone(error))
+            }
         };
+        self.channel.record("S: (closed)");
         if let Err(lost) = last_word {
             log::debug!("[{number}] the client is gone: {lost:?}");
         }
@@ -127,6 +141,7 @@ impl<'a, R: Read, W: Write> Session<'a, R, W> {
     fn next_command(&mut self) -> Result<Result<Command, Reply>, Hangup> {
         while self.channel.peek()? == TLS_HANDSHAKE {
             // A TLS client waits for an answer before it ever ends a line.
+            self.channel.hear(1)?;
             self.say(&reply::not_text(command::explain_octet(TLS_HANDSHAKE)))?;
             self.channel.skip_line()?;
         }

@@ -8,7 +8,7 @@ use std::fmt::{self, Write};
 use std::io::{self, ErrorKind};
 
 use super::command::Topic;
-use super::form::{FORMS, Form};
+use super::form::{FORMS, Form, MAIL};
 use crate::address::PathError;
 use crate::config::Config;
 
@@ -103,6 +103,7 @@ pub fn too_many_errors(hostname: &str, errors: usize) -> Reply {
     Reply::new(421, "4.7.0", text)
 }
 
+/// Deviation: §4.2.3 puts this host's name first; but whoever reads this is no SMTP client.
 pub fn http() -> Reply {
     Reply::new(421, "4.7.0", "This is a mail server and that was HTTP, closing (RFC 5321 7.8)")
 }
@@ -193,7 +194,8 @@ pub fn bad_path(error: PathError, form: &Form) -> Reply {
         PathError::DomainTooLong => "The domain is over 255 octets (RFC 5321 4.5.3.1.2)",
         PathError::PathTooLong => "The path is over 256 octets (RFC 5321 4.5.3.1.3)",
     };
-    Reply::new(501, "5.1.7", text)
+    // 5.1.7 is a sender's address, 5.1.3 a recipient's (RFC 3463 §3.2).
+    Reply::new(501, if *form == MAIL { "5.1.7" } else { "5.1.3" }, text)
 }
 
 pub fn unknown_parameter(form: &Form) -> Reply {

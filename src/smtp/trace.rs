@@ -47,12 +47,13 @@ pub fn is_received(line: &[u8]) -> bool {
     line.get(..9).is_some_and(|name| name.eq_ignore_ascii_case(b"Received:"))
 }
 
-/// Whether `line` can begin a header section: a field's name and its colon (RFC 5322 §2.2).
+/// Whether `line` can begin a header section: a field's name and its colon (RFC 5322 §2.2). A text
+/// that begins with an `http://` link has no header.
 pub fn is_header_field(line: &[u8]) -> bool {
-    match line.iter().position(|&b| b == b':') {
-        Some(colon) => colon > 0 && line[..colon].iter().all(u8::is_ascii_graphic),
-        None => false,
-    }
+    let mut halves = line.splitn(2, |&b| b == b':');
+    let name = halves.next().unwrap_or_default();
+    let is_name = !name.is_empty() && name.iter().all(u8::is_ascii_graphic);
+    is_name && halves.next().is_some_and(|body| !body.starts_with(b"//"))
 }
 
 /// An IP address as it stands in a message (§4.1.3).
@@ -151,8 +152,15 @@ mod tests {
         for line in ["Subject: x", "X-1:", "subject:x"] {
             assert!(is_header_field(line.as_bytes()), "{line}");
         }
-        for line in ["", "Blah blah blah...", ": x", " Subject: x", "Dear all: x", "Tu\u{1ea5}n: x"]
-        {
+        for line in [
+            "",
+            "Blah blah blah...",
+            ": x",
+            " Subject: x",
+            "Dear all: x",
+            "http://x",
+            "Tu\u{1ea5}n: x",
+        ] {
             assert!(!is_header_field(line.as_bytes()), "{line}");
         }
     }

@@ -1,0 +1,137 @@
+//! One client's connection: sends octets, and hears lines, each within a time limit.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// The longest line that a server may say; §4.5.3.1.5 allows 512 octets.
+const MAX_LINE: usize = 64 * 1024;
+
+/// A connection to the server.
+pub struct Client {
+    stream: TcpStream,
+    /// What has arrived and was not heard yet.
+    arrived: Vec<u8>,
+    /// What was sent last, for the report.
+    pub last_sent: Vec<u8>,
+    /// Whether lines of the reply that is being heard were compared already.
+    pub in_reply: bool,
+    /// Whether the server has ever said anything.
+    pub has_heard: bool,
+}
+
+/// What comes instead of a line.
+#[derive(Debug)]
+pub enum Silence {
+    /// The server says nothing, for that long.
+    Nothing(Duration),
+    /// The server has closed the connection.
+    Closed,
+    /// The connection broke.
+    Broken(io::Error),
+    /// What the server says does not end.
+    NoLine(Vec<u8>),
+}
+
+impl Client {
+    /// Connects; a server that is just starting is given time until `patience` is over.
+    ///
+    /// # Errors
+    /// When nobody listens there.
+    pub fn connect(address: SocketAddr, patience: Duration) -> io::Result<Client> {
+        let began = Instant::now();
+        loop {
+            match TcpStream::connect_timeout(&address, patience) {
+                Err(_) if began.elapsed() < patience => thread::sleep(Duration::from_millis(20)),
+                result => {
+                    let stream = result?;
+                    stream.set_nodelay(true)?;
+                    stream.set_write_timeout(Some(patience))?;
+                    return Ok(Client {
+                        stream,
+                        arrived: Vec::new(),
+                        last_sent: Vec::new(),
+                        in_reply: false,
+                        has_heard: false,
+                    });
+                }
+            }
+        }
+    }
+
+    /// Sends octets as they are.
+    ///
+    /// # Errors
+    /// When the server takes no more.
+    pub fn send(&mut self, octets: &[u8]) -> io::Result<()> {
+        self.last_sent = octets.to_vec();
+        self.stream.write_all(octets)
+    }
+
+    /// Sends no more.
+    pub fn half_close(&mut self) {
+        let _ = self.stream.shutdown(Shutdown::Write);
+        self.last_sent = b"(half-closed)".to_vec();
+    }
+
+    /// Hears one line, with its end.
+    pub fn hear(&mut self, patience: Duration) -> Result<Vec<u8>, Silence> {
+        let began = Instant::now();
+        let mut block = [0; 4096];
+        loop {
+            if let Some(end) = self.arrived.iter().position(|&b| b == b'\n') {
+                return Ok(self.arrived.drain(..=end).collect());
+            }
+            if self.arrived.len() > MAX_LINE {
+                return Err(Silence::NoLine(std::mem::take(&mut self.arrived)));
+            }
+            let left = patience.saturating_sub(began.elapsed());
+            if left.is_zero() {
+                return Err(self.silence(Silence::Nothing(patience)));
+            }
+            let _ = self.stream.set_read_timeout(Some(left));
+            match self.stream.read(&mut block) {
+                Ok(0) => return Err(self.silence(Silence::Closed)),
+                Ok(count) => {
+                    self.has_heard = true;
+                    self.arrived.extend_from_slice(&block[..count]);
+                }
+                Err(e) if is_timeout(&e) => {}
+                Err(e) if e.kind() == ErrorKind::ConnectionReset => {
+                    return Err(self.silence(Silence::Closed));
+                }
+                Err(e) => return Err(Silence::Broken(e)),
+            }
+        }
+    }
+
+    /// Half a line that has arrived tells more than that nothing follows it.
+    fn silence(&mut self, silence: Silence) -> Silence {
+        if self.arrived.is_empty() {
+            silence
+        } else {
+            Silence::NoLine(std::mem::take(&mut self.arrived))
+        }
+    }
+}
+
+/// Whether a read only took too long.
+fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
+}
+
+/// Octets as a report shows them: CR, LF and everything else that is no text is visible.
+pub fn visible(octets: &[u8]) -> String {
+    let mut text = String::new();
+    for chunk in octets.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match c {
+                '"' | '\'' | '\\' => text.push(c),
+                _ => text.extend(c.escape_debug()),
+            }
+        }
+        text += &chunk.invalid().escape_ascii().to_string();
+    }
+    text
+}

@@ -1,0 +1,399 @@
+//! Plays one conversation, and finds the first line in which the server differs from it.
+
+use std::collections::{BTreeMap, HashSet};
+use std::ffi::OsString;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::client::{Client, Silence, visible};
+use crate::script::{Act, Action, Conversation, Expected, Mail, Process, Step};
+use crate::server::{Server, Template};
+
+/// How long the server may still speak after the last line, if it says more than was asked.
+const AFTERTHOUGHT: Duration = Duration::from_millis(100);
+
+/// How conversations are played.
+pub struct Options {
+    pub against: Against,
+    /// Whether only the codes of replies are compared.
+    pub codes_only: bool,
+    /// How long the server may take for anything.
+    pub patience: Duration,
+}
+
+/// Which server is played against.
+pub enum Against {
+    /// One that runs already, and its mailbox tree if we can see it.
+    Running(SocketAddr, Option<PathBuf>),
+    /// One that is started for each conversation.
+    Started(Template),
+}
+
+/// What came of a conversation.
+pub enum Outcome {
+    Passed,
+    /// Passed, but some lines could not be checked, for this reason.
+    Unchecked(String),
+    Failed(Difference),
+    /// Could not be played here, for this reason.
+    Skipped(String),
+    /// There is no server, or it hangs; seen in that line of the file.
+    NoServer(usize, String),
+}
+
+/// The first difference.
+pub struct Difference {
+    /// The line of the file.
+    pub line: usize,
+    pub sent: String,
+    pub expected: String,
+    pub heard: String,
+}
+
+/// One conversation that is being played.
+struct Play<'a> {
+    options: &'a Options,
+    address: SocketAddr,
+    mailboxes: Option<PathBuf>,
+    server: Option<Server>,
+    clients: BTreeMap<usize, Client>,
+    /// The clients that hung up.
+    gone: HashSet<usize>,
+    /// Whether a client found nobody, or nobody that speaks.
+    unheard: bool,
+    /// What lay in a mailbox before.
+    before: BTreeMap<String, HashSet<OsString>>,
+}
+
+/// Plays `conversation`.
+pub fn play(conversation: &Conversation, options: &Options) -> Outcome {
+    if let Some(reason) = why_not(conversation, options) {
+        return Outcome::Skipped(reason);
+    }
+    let mut play = match Play::begin(conversation, options) {
+        Ok(play) => play,
+        Err(reason) => return Outcome::NoServer(conversation.line, reason),
+    };
+    let outcome = conversation.steps.iter().try_for_each(|step| play.step(step));
+    match outcome.and_then(|()| play.nothing_more(conversation)) {
+        Err(difference) if play.is_without_server() => {
+            Outcome::NoServer(difference.line, difference.heard)
+        }
+        Err(difference) => Outcome::Failed(difference),
+        Ok(()) if play.mailboxes.is_none() && asks_for_mail(conversation) => {
+            Outcome::Unchecked("its M: lines were not checked; --mailboxes DIR does".into())
+        }
+        Ok(()) => Outcome::Passed,
+    }
+}
+
+/// A reason why this conversation cannot be played with these options.
+fn why_not(conversation: &Conversation, options: &Options) -> Option<String> {
+    let has = |wanted: fn(&Action) -> bool| conversation.steps.iter().any(|s| wanted(&s.action));
+    let writes_files = has(|action| matches!(action, Action::File { .. }));
+    let reason = match &options.against {
+        Against::Running(..) if has(|action| matches!(action, Action::Do(_))) => {
+            "do: needs a server that replay starts"
+        }
+        Against::Running(..) if !conversation.flags.is_empty() => {
+            "server: needs a server that replay starts"
+        }
+        Against::Running(_, None) if writes_files => "file: needs --mailboxes",
+        Against::Started(template)
+            if !conversation.flags.is_empty() && !template.takes("flags") =>
+        {
+            "server: needs {flags} in --start"
+        }
+        Against::Started(template) if writes_files && !template.takes("mailboxes") => {
+            "file: needs {mailboxes} in --start"
+        }
+        _ if cfg!(windows) && has(|action| *action == Action::Do(Process::Stop)) => {
+            "do: stop needs a system with signals"
+        }
+        _ => return None,
+    };
+    Some(reason.to_owned())
+}
+
+fn asks_for_mail(conversation: &Conversation) -> bool {
+    conversation.steps.iter().any(|step| matches!(step.action, Action::Mail { .. }))
+}
+
+impl<'a> Play<'a> {
+    /// Gets a server, and looks what lies in the mailboxes already.
+    fn begin(conversation: &Conversation, options: &'a Options) -> Result<Play<'a>, String> {
+        let (address, mailboxes, server) = match &options.against {
+            Against::Running(address, mailboxes) => (*address, mailboxes.clone(), None),
+            Against::Started(template) => {
+                let server = Server::start(template, &conversation.flags);
+                let server = server.map_err(|e| e.to_string())?;
+                let mailboxes = template.takes("mailboxes").then(|| server.mailboxes());
+                (server.address(), mailboxes, Some(server))
+            }
+        };
+        let (clients, gone, before) = (BTreeMap::new(), HashSet::new(), BTreeMap::new());
+        let unheard = false;
+        let mut play = Play { options, address, mailboxes, server, clients, gone, unheard, before };
+        for step in &conversation.steps {
+            if let Action::Mail { address, .. } = &step.action {
+                let names = play.mail(address).into_iter().map(|(name, _)| name).collect();
+                play.before.insert(address.clone(), names);
+            }
+        }
+        Ok(play)
+    }
+
+    /// Plays one line.
+    fn step(&mut self, step: &Step) -> Result<(), Difference> {
+        let result = match &step.action {
+            Action::Client(number, act) => self.act(*number, act),
+            Action::Server(number, expected) => self.expect(*number, expected),
+            Action::Mail { address, wanted } => self.expect_mail(address, wanted),
+            Action::File { path, content } => self.make_file(path, content),
+            Action::Wait(time) => {
+                thread::sleep(*time);
+                Ok(())
+            }
+            Action::Do(process) => self.control(*process),
+        };
+        result.map_err(|heard| {
+            let hangs = matches!(&step.action, Action::Server(number, Expected::Reply { .. })
+                if self.clients.get(number).is_some_and(|client| !client.has_heard)
+                    && heard.starts_with("(nothing"));
+            self.unheard |= hangs;
+            self.difference(step, heard)
+        })
+    }
+
+    /// Whether the trouble is not what the server says, but that there is none, or that it hangs.
+    /// One that was started and has ended is another matter: it may not like its flags.
+    fn is_without_server(&mut self) -> bool {
+        let has_ended = self.server.as_mut().is_some_and(|server| server.end().is_some());
+        self.unheard && !has_ended
+    }
+
+    /// Tells what was sent last by the client that `step` is about, expected, and heard.
+    fn difference(&mut self, step: &Step, heard: String) -> Difference {
+        let client = match step.action {
+            Action::Client(number, _) | Action::Server(number, _) => self.clients.get(&number),
+            _ => None,
+        };
+        let sent = client.map_or(String::new(), |client| visible(&client.last_sent));
+        let ended = self.server.as_mut().and_then(Server::end);
+        let heard = match ended {
+            Some(status) => format!("{heard}; the server has ended, {status}"),
+            None => heard,
+        };
+        Difference { line: step.line, sent, expected: step.text.clone(), heard }
+    }
+
+    /// Does what a client does.
+    fn act(&mut self, number: usize, act: &Act) -> Result<(), String> {
+        if *act == Act::HangUp {
+            self.client(number)?;
+            self.clients.remove(&number);
+            self.gone.insert(number);
+            return Ok(());
+        }
+        let client = self.client(number)?;
+        match act {
+            Act::Send(octets) => {
+                client.send(octets).map_err(|e| format!("the server takes nothing more: {e}"))
+            }
+            Act::HalfClose => {
+                client.half_close();
+                Ok(())
+            }
+            Act::HangUp => Ok(()),
+        }
+    }
+
+    /// The client of that number, which connects where it first appears.
+    fn client(&mut self, number: usize) -> Result<&mut Client, String> {
+        if self.gone.contains(&number) {
+            return Err(format!("client {number} has hung up before"));
+        }
+        if !self.clients.contains_key(&number) {
+            let (address, patience) = (self.address, self.options.patience);
+            self.unheard = true;
+            let client = Client::connect(address, patience);
+            let client = client.map_err(|e| format!("nobody at {address}: {e}"))?;
+            self.unheard = false;
+            self.clients.insert(number, client);
+        }
+        self.clients.get_mut(&number).ok_or_else(|| "no such client".to_owned())
+    }
+
+    /// Compares what the server does with what is expected.
+    fn expect(&mut self, number: usize, expected: &Expected) -> Result<(), String> {
+        let (patience, codes_only) = (self.options.patience, self.options.codes_only);
+        let client = self.client(number)?;
+        match expected {
+            Expected::Closed => match client.hear(patience) {
+                Ok(line) => Err(visible(&line)),
+                Err(Silence::Closed) => Ok(()),
+                Err(silence) => Err(silence.to_string()),
+            },
+            Expected::NothingFor(time) => match client.hear(*time) {
+                Ok(line) => Err(visible(&line)),
+                Err(Silence::Nothing(_)) => Ok(()),
+                Err(silence) => Err(silence.to_string()),
+            },
+            // The last line of the reply brings the code.
+            Expected::Line(_) if codes_only => Ok(()),
+            Expected::Line(pattern) => {
+                client.in_reply = true;
+                let line = hear_line(client, patience)?;
+                if matches(&line, pattern) { Ok(()) } else { Err(line) }
+            }
+            Expected::Reply { code, pattern } => {
+                let reply = if client.in_reply && !codes_only {
+                    hear_line(client, patience)?
+                } else {
+                    hear_reply(client, patience)?
+                };
+                client.in_reply = false;
+                let same =
+                    if codes_only { reply.starts_with(code) } else { matches(&reply, pattern) };
+                if same { Ok(()) } else { Err(reply) }
+            }
+        }
+    }
+
+    /// Compares what has arrived in a mailbox with what is wanted. A server that delivers after its
+    /// 250 is given time.
+    fn expect_mail(&mut self, address: &str, wanted: &Mail) -> Result<(), String> {
+        if self.mailboxes.is_none() {
+            return Ok(());
+        }
+        let began = Instant::now();
+        loop {
+            let before = self.before.get(address).cloned().unwrap_or_default();
+            let mut mail = self.mail(address);
+            mail.retain(|(name, _)| !before.contains(name));
+            let arrived = match wanted {
+                Mail::Count(count) => mail.len() == *count,
+                Mail::Contains(text) => mail.iter().any(|(_, path)| contains(path, text)),
+            };
+            if arrived {
+                return Ok(());
+            }
+            let is_late = began.elapsed() > self.options.patience.min(Duration::from_secs(2));
+            if is_late || matches!(wanted, Mail::Count(count) if mail.len() > *count) {
+                return Err(format!("{} new messages for {address}", mail.len()));
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// The files in `new/` of a mailbox.
+    fn mail(&self, address: &str) -> Vec<(OsString, PathBuf)> {
+        let (user, domain) = address.split_once('@').unwrap_or((address, ""));
+        let Some(mailboxes) = &self.mailboxes else { return Vec::new() };
+        let entries = fs::read_dir(mailboxes.join(domain).join(user).join("new"));
+        let entries = entries.into_iter().flatten().flatten();
+        entries.map(|entry| (entry.file_name(), entry.path())).collect()
+    }
+
+    fn make_file(&mut self, path: &str, content: &str) -> Result<(), String> {
+        let Some(mailboxes) = &self.mailboxes else { return Ok(()) };
+        let path = mailboxes.join(path);
+        let made = fs::create_dir_all(path.parent().unwrap_or(mailboxes));
+        made.and_then(|()| fs::write(&path, format!("{content}\n"))).map_err(|e| e.to_string())
+    }
+
+    /// Ends or starts the server.
+    fn control(&mut self, process: Process) -> Result<(), String> {
+        let Some(server) = &mut self.server else { return Ok(()) };
+        match process {
+            Process::Kill => server.kill(),
+            Process::Stop => server.stop(),
+            Process::Start => {
+                // Those who knew the old server have no connection any more.
+                self.gone.extend(self.clients.keys());
+                self.clients.clear();
+                server.restart(self.options.patience)
+            }
+        }
+        .map_err(|e| e.to_string())
+    }
+
+    /// Makes sure that the server does not say more than was asked.
+    fn nothing_more(&mut self, conversation: &Conversation) -> Result<(), Difference> {
+        let line = conversation.steps.last().map_or(conversation.line, |step| step.line);
+        for client in self.clients.values_mut() {
+            if let Ok(heard) = client.hear(AFTERTHOUGHT) {
+                let sent = visible(&client.last_sent);
+                let (expected, heard) = ("nothing more".to_owned(), visible(&heard));
+                return Err(Difference { line, sent, expected, heard });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Hears one line of a reply, without its CRLF.
+fn hear_line(client: &mut Client, patience: Duration) -> Result<String, String> {
+    let line = client.hear(patience).map_err(|silence| silence.to_string())?;
+    let text =
+        line.strip_suffix(b"\r\n").ok_or_else(|| format!("no CRLF in {}", visible(&line)))?;
+    let is_reply = text.len() >= 3
+        && text[..3].iter().all(u8::is_ascii_digit)
+        && matches!(text.get(3), None | Some(b' ' | b'-'));
+    if is_reply { Ok(visible(text)) } else { Err(format!("no reply: {}", visible(&line))) }
+}
+
+/// Hears a whole reply; its lines are joined by blanks.
+fn hear_reply(client: &mut Client, patience: Duration) -> Result<String, String> {
+    let mut reply = String::new();
+    loop {
+        let line = hear_line(client, patience)?;
+        let (code, text) = line.split_at(3);
+        if reply.is_empty() {
+            reply += code;
+        } else if !reply.starts_with(code) {
+            return Err(format!("{reply} and then {line}, with another code"));
+        }
+        reply += " ";
+        reply += text.get(1..).unwrap_or_default();
+        if !text.starts_with('-') {
+            return Ok(reply.trim_end().to_owned());
+        }
+    }
+}
+
+/// Whether a message has a line that holds `text`.
+fn contains(path: &Path, text: &str) -> bool {
+    let message = fs::read(path).unwrap_or_default();
+    message.split(|&b| b == b'\n').any(|line| String::from_utf8_lossy(line).contains(text))
+}
+
+/// Whether `text` fits `pattern`, in which `*` stands for any text. Blanks at the end do not count.
+fn matches(text: &str, pattern: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = text.strip_prefix(first) else {
+        // `S: 250 *` also fits a reply that is only `250`.
+        return pattern.strip_suffix(" *") == Some(text);
+    };
+    let Some(last) = parts.next_back() else { return rest.trim_end().is_empty() };
+    for part in parts {
+        let Some((_, after)) = rest.split_once(part) else { return false };
+        rest = after;
+    }
+    rest.trim_end().ends_with(last.trim_end())
+}
+
+impl std::fmt::Display for Silence {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        match self {
+            Silence::Nothing(time) => write!(f, "(nothing for {time:?})"),
+            Silence::Closed => write!(f, "(closed)"),
+            Silence::Broken(error) => write!(f, "(the connection broke: {error})"),
+            Silence::NoLine(octets) => write!(f, "no whole line: {}", visible(octets)),
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! Conversation files: text or Markdown becomes [`Conversation`]s. `docs/conversations.md` is the
+//! description.
+
+use std::time::Duration;
+
+/// One conversation, to be played against a fresh server.
+#[derive(Debug)]
+pub struct Conversation {
+    pub file: String,
+    /// The line of the file in which it begins, from 1.
+    pub line: usize,
+    /// Whether it must differ: an exercise that is not solved yet.
+    pub todo: bool,
+    /// What the `server:` line says.
+    pub flags: Vec<String>,
+    pub steps: Vec<Step>,
+}
+
+/// One line of a conversation.
+#[derive(Debug)]
+pub struct Step {
+    /// The line of the file, from 1.
+    pub line: usize,
+    /// The line as it is written.
+    pub text: String,
+    pub action: Action,
+}
+
+#[derive(Debug, PartialEq)]
+pub enum Action {
+    /// The client of that number does something.
+    Client(usize, Act),
+    /// The server is expected to do something towards the client of that number.
+    Server(usize, Expected),
+    Mail {
+        address: String,
+        wanted: Mail,
+    },
+    File {
+        path: String,
+        content: String,
+    },
+    Wait(Duration),
+    Do(Process),
+}
+
+#[derive(Debug, PartialEq)]
+pub enum Act {
+    Send(Vec<u8>),
+    /// Send no more, and listen.
+    HalfClose,
+    HangUp,
+}
+
+#[derive(Debug, PartialEq)]
+pub enum Expected {
+    /// A whole reply, or its last line if lines of it were compared before.
+    Reply {
+        code: String,
+        pattern: String,
+    },
+    /// One line of a reply that goes on.
+    Line(String),
+    Closed,
+    NothingFor(Duration),
+}
+
+#[derive(Debug, PartialEq)]
+pub enum Mail {
+    Count(usize),
+    Contains(String),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Process {
+    Kill,
+    Stop,
+    Start,
+}
+
+/// A file that cannot be understood: the line, from 1, and what is wrong there.
+pub type Wrong = (usize, String);
+
+/// Makes text of a file: UTF-8 or UTF-16, with or without a byte-order mark.
+///
+/// # Errors
+/// When it is neither.
+pub fn decode(octets: &[u8]) -> Result<String, Wrong> {
+    let utf16 = |pair: fn([u8; 2]) -> u16| -> Vec<u16> {
+        octets[2..].chunks_exact(2).map(|two| pair([two[0], two[1]])).collect()
+    };
+    match octets {
+        [0xff, 0xfe, ..] => Ok(String::from_utf16_lossy(&utf16(u16::from_le_bytes))),
+        [0xfe, 0xff, ..] => Ok(String::from_utf16_lossy(&utf16(u16::from_be_bytes))),
+        _ => {
+            let octets = octets.strip_prefix(b"\xef\xbb\xbf").unwrap_or(octets);
+            let text = String::from_utf8(octets.to_vec());
+            text.map_err(|e| {
+                let line = octets[..e.utf8_error().valid_up_to()].split(|&b| b == b'\n').count();
+                (line, "not UTF-8: save the file as UTF-8, or write octets as C! with \\xNN".into())
+            })
+        }
+    }
+}
+
+/// Finds the conversations in a file: its `smtp` blocks if it is Markdown, else the whole file.
+///
+/// # Errors
+/// The first line that cannot be understood.
+pub fn parse(file: &str, text: &str) -> Result<Vec<Conversation>, Wrong> {
+    if file.ends_with(".md") || file.ends_with(".markdown") {
+        return parse_markdown(file, text);
+    }
+    let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line));
+    Ok(vec![parse_conversation(file, 1, false, lines)?])
+}
+
+/// Finds the blocks of a Markdown file.
+fn parse_markdown(file: &str, text: &str) -> Result<Vec<Conversation>, Wrong> {
+    let mut conversations = Vec::new();
+    let mut lines = text.lines().enumerate().map(|(index, line)| (index + 1, line));
+    while let Some((number, line)) = lines.next() {
+        let Some((fence, info)) = opening_fence(line) else { continue };
+        let indent = line.len() - line.trim_start().len();
+        let mut block = Vec::new();
+        loop {
+            let Some((number_inside, inside)) = lines.next() else {
+                return Err((number, "this block is never closed".into()));
+            };
+            if inside.trim().starts_with(fence) && inside.trim().trim_matches('`').is_empty() {
+                break;
+            }
+            let unindented = inside.get(indent..).filter(|_| inside[..indent].trim().is_empty());
+            block.push((number_inside, unindented.unwrap_or(inside.trim_start())));
+        }
+        let mut words = info.split_whitespace();
+        if words.next() == Some("smtp") {
+            let todo = words.next() == Some("todo");
+            conversations.push(parse_conversation(file, number, todo, block.into_iter())?);
+        }
+    }
+    Ok(conversations)
+}
+
+/// The backticks that open a block, and what stands behind them.
+fn opening_fence(line: &str) -> Option<(&str, &str)> {
+    let line = line.trim();
+    let ticks = line.len() - line.trim_start_matches('`').len();
+    let (fence, info) = line.split_at(ticks);
+    (ticks >= 3 && !info.contains('`')).then_some((fence, info))
+}
+
+fn parse_conversation<'a>(
+    file: &str,
+    line: usize,
+    todo: bool,
+    lines: impl Iterator<Item = (usize, &'a str)>,
+) -> Result<Conversation, Wrong> {
+    let (mut flags, mut steps) = (Vec::new(), Vec::new());
+    for (line, text) in lines {
+        let text = text.trim_end();
+        if text.trim_start().is_empty() || text.starts_with('#') {
+            continue;
+        }
+        if let Some(given) = text.strip_prefix("server:") {
+            if !steps.is_empty() {
+                return Err((line, "server: must be the first line of its conversation".into()));
+            }
+            flags.extend(given.split_whitespace().map(str::to_owned));
+            continue;
+        }
+        let action = parse_line(text).map_err(|wrong| (line, wrong))?;
+        steps.push(Step { line, text: text.to_owned(), action });
+    }
+    Ok(Conversation { file: file.to_owned(), line, todo, flags, steps })
+}
+
+/// Parses one line.
+fn parse_line(text: &str) -> Result<Action, String> {
+    let Some(mark) = text.find([':', '!']) else { return Err(unknown(text)) };
+    let (word, rest) = text.split_at(mark + 1);
+    let rest = rest.strip_prefix(' ').unwrap_or(rest);
+    match word {
+        "M:" => parse_mail(rest),
+        "file:" => {
+            let (path, content) =
+                rest.split_once(" = ").ok_or("file: is written file: PATH = CONTENT")?;
+            if path.split(['/', '\\']).any(|part| part.is_empty() || part == "..") {
+                return Err("file: takes a path inside the mailbox tree".into());
+            }
+            Ok(Action::File { path: path.trim().to_owned(), content: content.to_owned() })
+        }
+        "wait:" => Ok(Action::Wait(parse_time(rest)?)),
+        "do:" => match rest {
+            "kill" => Ok(Action::Do(Process::Kill)),
+            "stop" => Ok(Action::Do(Process::Stop)),
+            "start" => Ok(Action::Do(Process::Start)),
+            _ => Err("do: takes kill, stop or start".into()),
+        },
+        _ => parse_speech(word, rest).unwrap_or_else(|| Err(unknown(text))),
+    }
+}
+
+fn unknown(text: &str) -> String {
+    let word = text.split_whitespace().next().unwrap_or_default();
+    format!("{word:?} is unknown; a line begins with C: C! S: M: # server: file: wait: or do:")
+}
+
+/// Parses `C:`, `C!` and `S:`, with or without a client's number.
+fn parse_speech(word: &str, rest: &str) -> Option<Result<Action, String>> {
+    let (side, number) = word.split_at_checked(1)?;
+    let (number, mark) = number.split_at_checked(number.len().checked_sub(1)?)?;
+    let client = if number.is_empty() { 1 } else { number.parse().ok()? };
+    if !(1..=9).contains(&client) {
+        return None;
+    }
+    match (side, mark) {
+        ("C", ":") => Some(Ok(Action::Client(
+            client,
+            match rest {
+                "(closed)" => Act::HangUp,
+                "(half-closed)" => Act::HalfClose,
+                _ => Act::Send(format!("{rest}\r\n").into_bytes()),
+            },
+        ))),
+        ("C", "!") => Some(unescape(rest).map(|octets| Action::Client(client, Act::Send(octets)))),
+        ("S", ":") => Some(parse_expected(rest).map(|what| Action::Server(client, what))),
+        _ => None,
+    }
+}
+
+/// Parses what the server is expected to do.
+fn parse_expected(rest: &str) -> Result<Expected, String> {
+    if rest == "(closed)" {
+        return Ok(Expected::Closed);
+    }
+    if let Some(time) = rest.strip_prefix("(nothing for ").and_then(|t| t.strip_suffix(')')) {
+        return Ok(Expected::NothingFor(parse_time(time)?));
+    }
+    let code = rest.get(..3).filter(|code| code.bytes().all(|b| b.is_ascii_digit()));
+    let code = code.ok_or("S: takes a reply of three digits, (closed), or (nothing for 1s)")?;
+    match rest.as_bytes().get(3) {
+        None | Some(b' ') => {
+            Ok(Expected::Reply { code: code.to_owned(), pattern: rest.to_owned() })
+        }
+        Some(b'-') => Ok(Expected::Line(rest.to_owned())),
+        Some(_) => Err("after the three digits comes a blank or a -".into()),
+    }
+}
+
+/// Parses `ADDRESS COUNT` and `ADDRESS contains TEXT`.
+fn parse_mail(rest: &str) -> Result<Action, String> {
+    let form = "M: is written M: ADDRESS 1, or M: ADDRESS contains TEXT";
+    let (address, wanted) = rest.split_once(' ').ok_or(form)?;
+    let wanted = match wanted.strip_prefix("contains ") {
+        Some(text) => Mail::Contains(text.to_owned()),
+        None => Mail::Count(wanted.trim().parse().map_err(|_| form)?),
+    };
+    let is_plain = |name: &str| !name.is_empty() && !name.starts_with('.') && !name.contains('/');
+    match address.split_once('@') {
+        Some((user, domain)) if is_plain(user) && is_plain(domain) => {
+            Ok(Action::Mail { address: address.to_ascii_lowercase(), wanted })
+        }
+        _ => Err(form.into()),
+    }
+}
+
+/// Parses `1500ms`, `2s` or `1m`.
+fn parse_time(text: &str) -> Result<Duration, String> {
+    let text = text.trim();
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let wrong = || format!("{text:?} is no time; write 1500ms, 2s or 1m");
+    let number: u64 = digits.trim().parse().map_err(|_| wrong())?;
+    match &text[digits.len()..] {
+        "ms" => Ok(Duration::from_millis(number)),
+        "s" => Ok(Duration::from_secs(number)),
+        "m" => Ok(Duration::from_secs(number.saturating_mul(60))),
+        _ => Err(wrong()),
+    }
+}
+
+/// Makes octets of text with `\r \n \t \0 \\ \xNN`.
+fn unescape(text: &str) -> Result<Vec<u8>, String> {
+    let mut octets = Vec::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('\\') {
+        octets.extend_from_slice(before.as_bytes());
+        let simple = |octet| (octet, after.get(1..).unwrap_or_default());
+        let (octet, left) = match after.as_bytes().first() {
+            Some(b'r') => simple(b'\r'),
+            Some(b'n') => simple(b'\n'),
+            Some(b't') => simple(b'\t'),
+            Some(b'0') => simple(0),
+            Some(b'\\') => simple(b'\\'),
+            Some(b'x') => {
+                let digits = after.get(1..3).ok_or("\\x takes two digits, as in \\x7f")?;
+                let octet = u8::from_str_radix(digits, 16);
+                (octet.map_err(|_| "\\x takes two digits, as in \\x7f")?, &after[3..])
+            }
+            _ => return Err("a \\ is followed by r, n, t, 0, \\ or xNN".into()),
+        };
+        octets.push(octet);
+        rest = left;
+    }
+    octets.extend_from_slice(rest.as_bytes());
+    Ok(octets)
+}

@@ -1,0 +1,216 @@
+//! The server under test: started for one conversation, over a mailbox tree of its own.
+
+use std::fs::{self, File};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+use std::{env, process, thread};
+
+/// The project that this program was built in; its mailboxes and its server are the default.
+pub const PROJECT: &str = env!("CARGO_MANIFEST_DIR");
+
+static COUNTER: AtomicU32 = AtomicU32::new(0);
+
+/// A command line with `{port}`, `{mailboxes}` and `{flags}` still in it.
+#[derive(Debug, Clone)]
+pub struct Template {
+    words: Vec<String>,
+}
+
+/// A server that was started, and is ended when this is dropped.
+pub struct Server {
+    child: Child,
+    port: u16,
+    words: Vec<String>,
+    folder: Folder,
+}
+
+/// A temporary folder, removed at the end.
+struct Folder(PathBuf);
+
+impl Template {
+    /// Cuts a command line into words at its blanks; quotes hold a word together.
+    pub fn parse(line: &str) -> Template {
+        let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
+        for c in line.chars() {
+            match (quote, c) {
+                (Some(open), c) if c == open => quote = None,
+                (None, '"' | '\'') => {
+                    quote = Some(c);
+                    word.get_or_insert_default();
+                }
+                (None, ' ') => words.extend(word.take()),
+                (_, c) => word.get_or_insert_default().push(c),
+            }
+        }
+        words.extend(word);
+        Template { words }
+    }
+
+    /// The command line of this project's own server at `binary`.
+    pub fn of_binary(binary: &Path) -> Template {
+        let binary = binary.to_string_lossy().into_owned();
+        let rest = ["--listen", "127.0.0.1:{port}", "--mailboxes", "{mailboxes}", "{flags}"];
+        Template { words: [binary].into_iter().chain(rest.map(str::to_owned)).collect() }
+    }
+
+    /// Whether `{name}` stands in it.
+    pub fn takes(&self, name: &str) -> bool {
+        self.words.iter().any(|word| word.contains(&format!("{{{name}}}")))
+    }
+
+    /// The words with everything filled in.
+    fn fill(&self, port: u16, mailboxes: &Path, flags: &[String]) -> Vec<String> {
+        let mailboxes = mailboxes.to_string_lossy();
+        let mut filled = Vec::new();
+        for word in &self.words {
+            if word == "{flags}" {
+                filled.extend_from_slice(flags);
+                continue;
+            }
+            let word = word.replace("{port}", &port.to_string());
+            let word = word.replace("{mailboxes}", &mailboxes);
+            filled.push(word.replace("{flags}", &flags.join(" ")));
+        }
+        filled
+    }
+}
+
+impl Server {
+    /// Starts a server on a free port over a fresh copy of the project's mailbox tree.
+    ///
+    /// # Errors
+    /// When the command cannot be run, or there is no room for the tree.
+    pub fn start(template: &Template, flags: &[String]) -> io::Result<Server> {
+        let folder = Folder::new()?;
+        copy_tree(&Path::new(PROJECT).join("mailboxes"), &folder.0.join("mailboxes"))?;
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        let words = template.fill(port, &folder.0.join("mailboxes"), flags);
+        let child = spawn(&words, &folder)?;
+        Ok(Server { child, port, words, folder })
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
+    }
+
+    pub fn mailboxes(&self) -> PathBuf {
+        self.folder.0.join("mailboxes")
+    }
+
+    /// How the server ended by itself, if it did, and the last line that it wrote to its log.
+    pub fn end(&mut self) -> Option<String> {
+        let status = self.child.try_wait().ok()??;
+        let log = fs::read_to_string(self.folder.0.join("log")).unwrap_or_default();
+        Some(format!("{status}: {}", log.lines().last().unwrap_or("it wrote nothing")))
+    }
+
+    /// Ends the server at once.
+    ///
+    /// # Errors
+    /// When the system does not let us.
+    pub fn kill(&mut self) -> io::Result<()> {
+        self.child.kill()?;
+        self.child.wait().map(drop)
+    }
+
+    /// Asks the server to stop, as Ctrl-C does.
+    ///
+    /// # Errors
+    /// When there is no such signal here, as on Windows.
+    pub fn stop(&mut self) -> io::Result<()> {
+        let id = self.child.id().to_string();
+        let status = Command::new("kill").args(["-INT", &id]).status()?;
+        if status.success() { Ok(()) } else { Err(io::Error::other("kill -INT failed")) }
+    }
+
+    /// Starts the server again, after it has ended; says how it ended if that took too long.
+    ///
+    /// # Errors
+    /// When it does not end, or cannot be run.
+    pub fn restart(&mut self, patience: Duration) -> io::Result<()> {
+        self.wait(patience)?;
+        self.child = spawn(&self.words, &self.folder)?;
+        Ok(())
+    }
+
+    /// Waits until the server has ended.
+    fn wait(&mut self, patience: Duration) -> io::Result<ExitStatus> {
+        let began = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status);
+            }
+            if began.elapsed() > patience {
+                return Err(io::Error::other("the server does not end"));
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.kill();
+    }
+}
+
+impl Folder {
+    fn new() -> io::Result<Folder> {
+        let count = COUNTER.fetch_add(1, Ordering::Relaxed);
+        let folder = env::temp_dir().join(format!("replay-{}-{count}", process::id()));
+        fs::create_dir(&folder)?;
+        Ok(Folder(folder))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Builds this project's server in a target folder of its own, and says where it is. (Windows locks
+/// a program that runs, and somebody may be running the one in the usual folder.)
+///
+/// # Errors
+/// When cargo fails; what it says is on the terminal.
+pub fn build() -> io::Result<PathBuf> {
+    let target = Path::new(PROJECT).join("target").join("replay");
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        .args(["build", "--quiet", "--bin", "mini-smtpd", "--manifest-path"])
+        .arg(Path::new(PROJECT).join("Cargo.toml"))
+        .arg("--target-dir")
+        .arg(&target)
+        .status()?;
+    if !status.success() {
+        return Err(io::Error::other("the server cannot be built"));
+    }
+    Ok(target.join("debug").join(format!("mini-smtpd{}", env::consts::EXE_SUFFIX)))
+}
+
+fn spawn(words: &[String], folder: &Folder) -> io::Result<Child> {
+    let (program, args) = words.split_first().ok_or(io::Error::other("the command is empty"))?;
+    let log = File::options().create(true).append(true).open(folder.0.join("log"))?;
+    let mut command = Command::new(program);
+    command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+    command.spawn().map_err(|e| io::Error::new(e.kind(), format!("cannot run {program}: {e}")))
+}
+
+/// Copies the mailboxes, but not the mail that lies in them.
+fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let is_mail = ["tmp", "new", "cur"].iter().any(|folder| name == *folder);
+        if entry.file_type()?.is_dir() && !is_mail {
+            copy_tree(&entry.path(), &to.join(name))?;
+        }
+    }
+    Ok(())
+}
