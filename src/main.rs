@@ -101,6 +101,9 @@ fn mailboxes(maildir: &Maildir, config: &Config) -> Result<Vec<String>, String> 
     if addresses.is_empty() {
         return Err(format!("the mailbox tree {root} has no mailbox; {advice}"));
     }
+    for domain in maildir.domains_without_postmaster().unwrap_or_default() {
+        log::warn!("{domain} has no postmaster (RFC 5321 4.5.1): mkdir {root}/{domain}/postmaster");
+    }
     match maildir.sweep() {
         Ok(0) => {}
         Ok(count) => log::info!("removed {count} files of broken deliveries from tmp folders"),

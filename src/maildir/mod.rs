@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 
 pub use delivery::Delivery;
 
-use crate::address::ForwardPath;
+use crate::address::{Address, ForwardPath, is_domain};
 
 /// A file in `tmp/` of that age belongs to no delivery that still runs.
 const STALE: Duration = Duration::from_secs(36 * 60 * 60);
@@ -75,9 +75,9 @@ impl Maildir {
     pub fn addresses_of(&self, user: &str) -> io::Result<Vec<String>> {
         let user = user.to_ascii_lowercase();
         let mut addresses = Vec::new();
-        for domain in names_in(&self.root)? {
+        for domain in self.domains()? {
             if enter(&self.root.join(&domain), &user)?.is_some() {
-                addresses.push(format!("{user}@{domain}"));
+                addresses.push(Address { local_part: user.clone(), domain }.to_string());
             }
         }
         Ok(addresses)
@@ -89,9 +89,9 @@ impl Maildir {
     /// When the tree cannot be read.
     pub fn addresses(&self) -> io::Result<Vec<String>> {
         let mut addresses = Vec::new();
-        for domain in names_in(&self.root)? {
-            for user in names_in(&self.root.join(&domain))? {
-                addresses.push(format!("{user}@{domain}"));
+        for domain in self.domains()? {
+            for local_part in names_in(&self.root.join(&domain))? {
+                addresses.push(Address { local_part, domain: domain.clone() }.to_string());
             }
         }
         Ok(addresses)
@@ -117,7 +117,7 @@ impl Maildir {
     /// When the tree cannot be read; a file that cannot be removed stays.
     pub fn sweep(&self) -> io::Result<usize> {
         let mut removed = 0;
-        for domain in names_in(&self.root)? {
+        for domain in self.domains()? {
             let domain = self.root.join(domain);
             for user in names_in(&domain)? {
                 removed += sweep_folder(&domain.join(user).join("tmp"));
@@ -126,13 +126,34 @@ impl Maildir {
         Ok(removed)
     }
 
-    /// The domain of `<Postmaster>`: this host's if the tree has it, else the first (§4.5.1).
+    /// The domains that have no postmaster, though they must (§4.5.1).
+    ///
+    /// # Errors
+    /// When the tree cannot be read.
+    pub fn domains_without_postmaster(&self) -> io::Result<Vec<String>> {
+        let mut domains = self.domains()?;
+        domains.retain(|domain| !self.has_postmaster(domain));
+        Ok(domains)
+    }
+
+    /// The domain of `<Postmaster>`: this host's, else the first that has one (§4.5.1).
     fn postmaster_domain(&self) -> io::Result<String> {
         let hostname = self.hostname.to_ascii_lowercase();
-        if enter(&self.root, &hostname)?.is_some() {
-            return Ok(hostname);
-        }
-        Ok(names_in(&self.root)?.into_iter().next().unwrap_or_default())
+        let domains = self.domains()?;
+        let mut candidates = domains.iter().filter(|domain| self.has_postmaster(domain));
+        let home = candidates.clone().find(|domain| **domain == hostname);
+        Ok(home.or(candidates.next()).cloned().unwrap_or(hostname))
+    }
+
+    fn has_postmaster(&self, domain: &str) -> bool {
+        matches!(enter(&self.root.join(domain), "postmaster"), Ok(Some(_)))
+    }
+
+    /// The domains of the tree, in alphabetical order.
+    fn domains(&self) -> io::Result<Vec<String>> {
+        let mut domains = names_in(&self.root)?;
+        domains.retain(|name| is_domain(name));
+        Ok(domains)
     }
 }
 
@@ -142,7 +163,8 @@ impl Mailbox {
         let name = |path: Option<&Path>| {
             path.and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned()
         };
-        format!("{}@{}", name(Some(&self.folder)), name(self.folder.parent()))
+        let (local_part, domain) = (name(Some(&self.folder)), name(self.folder.parent()));
+        Address { local_part, domain }.to_string()
     }
 }
 
@@ -202,20 +224,31 @@ fn sweep_folder(tmp: &Path) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::address::Address;
     use crate::testing::Tree;
 
     #[test]
     fn addresses_are_the_folders_that_can_be_looked_up() {
         let tree = Tree::empty();
-        for mailbox in ["b.vn/lan", "b.vn/an", "a.vn/postmaster", "A.vn/upper", ".git/x", "b.vn/.x"]
-        {
+        for mailbox in [
+            "b.vn/lan",
+            "b.vn/an",
+            "a.vn/postmaster",
+            "A.vn/upper",
+            ".git/x",
+            "b.vn/.x",
+            "my_b.vn/lan",
+            "b.vn/x..y",
+        ] {
             tree.add(mailbox);
         }
         fs::write(tree.root().join("b.vn/file"), "").unwrap();
         fs::write(tree.root().join("file"), "").unwrap();
         let maildir = Maildir::new(tree.root(), "localhost", false);
-        assert_eq!(maildir.addresses().unwrap(), ["postmaster@a.vn", "an@b.vn", "lan@b.vn"]);
+        assert_eq!(
+            maildir.addresses().unwrap(),
+            ["postmaster@a.vn", "an@b.vn", "lan@b.vn", "\"x..y\"@b.vn"]
+        );
+        assert_eq!(maildir.domains_without_postmaster().unwrap(), ["b.vn"]);
         assert_eq!(maildir.addresses_of("LAN").unwrap(), ["lan@b.vn"]);
     }
 

@@ -26,6 +26,8 @@ pub struct Message {
     part: Part,
     /// The `Received:` lines so far.
     received: usize,
+    /// Whether the field that the line belongs to is left out.
+    in_return_path: bool,
     /// Whether the line before ended in CRLF and nothing else, as the DATA line did.
     after_crlf: bool,
 }
@@ -66,6 +68,7 @@ impl Message {
             size: 0,
             part: Part::Beginning,
             received: 0,
+            in_return_path: false,
             after_crlf: true,
         }
     }
@@ -111,8 +114,13 @@ impl Message {
     fn count(&mut self, line: &Line, text: &[u8]) {
         self.size += text.len() as u64 + if line.ending == Ending::Cut { 0 } else { 2 };
         self.after_crlf = matches!(line.ending, Ending::Crlf | Ending::StrayCr);
-        if self.part != Part::Body && trace::is_received(text) {
-            self.received += 1;
+        if self.part == Part::Body {
+            return;
+        }
+        self.received += usize::from(trace::is_field(text, "Received:"));
+        // A field goes on as long as its lines begin with a blank (RFC 5322 §2.2.3).
+        if !text.starts_with(b" ") && !text.starts_with(b"\t") {
+            self.in_return_path = trace::is_field(text, "Return-Path:");
         }
     }
 
@@ -141,6 +149,10 @@ impl Message {
     /// Appends one line, with the line end of a file, to every recipient's copy.
     fn store(&mut self, text: &[u8]) {
         let Content::Stored(delivery) = &mut self.content else { return };
+        if self.part != Part::Body && self.in_return_path {
+            // There is one already, ours, and there must be no other (§4.4).
+            return;
+        }
         // A text without a header, as the textbook sends it, must not run on from our own header.
         let is_headless =
             self.part == Part::Beginning && !text.is_empty() && !trace::is_header_field(text);

@@ -151,7 +151,9 @@ pub fn help(topic: Topic) -> Reply {
 }
 
 fn help_on_everything() -> Reply {
-    let mut text = String::from("The commands, each with its form (HELP MAIL explains MAIL):");
+    // Type and version are told to those who ask (§7.5).
+    let version = env!("CARGO_PKG_VERSION");
+    let mut text = format!("The commands of mini-smtpd {version}; HELP MAIL explains MAIL:");
     for form in FORMS {
         // Writing to a String cannot fail.
         let _ = write!(text, "\n  {}", form.syntax);

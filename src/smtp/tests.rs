@@ -558,6 +558,10 @@ fn postmaster_is_reached_without_a_domain() {
     assert_eq!(tree.mail("nuce.edu.vn/postmaster").len(), 1);
     assert!(answers(&tree, input).ends_with("250 OK\r\n"));
     assert_eq!(tree.mail("example.com/postmaster").len(), 1);
+    // A domain without one does not hide the postmasters of the others.
+    tree.add("a.vn/an");
+    assert!(answers(&tree, input).ends_with("250 OK\r\n"));
+    assert_eq!(tree.mail("example.com/postmaster").len(), 2);
 }
 
 #[test]
@@ -724,6 +728,31 @@ fn the_trace_comes_first_and_a_headless_text_does_not_run_on_from_it() {
     assert!(matches(lines[2], "\tby localhost with ESMTP id M*P*Q*;"), "{mail}");
     assert!(matches(lines[3], "\t*, * 20* *:*:* +0000"), "{mail}");
     assert_eq!(lines[4..], ["", "\tby evil.example; Sat, 1 Jan 2000", "X-Forged: yes"]);
+}
+
+#[test]
+fn the_sender_s_case_and_the_client_s_received_lines_are_kept() {
+    let tree = Tree::new();
+    let input =
+        b"HELO x\r\nMAIL FROM:<Tuan.N@Nuce.edu.vn>\r\nRCPT TO:<hung@nuce.edu.vn>\r\nDATA\r\n\
+                  Received: second\r\nReceived: first\r\n\r\n.\r\n";
+    answers(&tree, input);
+    assert!(tree.mail("nuce.edu.vn/hung")[0].starts_with(b"Return-Path: <Tuan.N@Nuce.edu.vn>\n"));
+    assert_eq!(stored(&tree, "nuce.edu.vn/hung"), b"Received: second\nReceived: first\n\n");
+}
+
+#[test]
+fn there_is_one_return_path_and_it_is_ours() {
+    for (text, left) in [
+        ("Return-Path: <evil@x>\r\na: b\r\n", "a: b\n"),
+        ("a: b\r\nRETURN-PATH:\r\n <evil@x>\r\n\t(folded)\r\nc: d\r\n e\r\n", "a: b\nc: d\n e\n"),
+        ("a: b\r\nReturn-Path: <evil@x>\r\n\r\n x\r\n", "a: b\n\n x\n"),
+        ("a: b\r\n\r\nReturn-Path: <a quotation>\r\n", "a: b\n\nReturn-Path: <a quotation>\n"),
+    ] {
+        let tree = Tree::new();
+        answers(&tree, &message(format!("{text}.\r\n").as_bytes()));
+        assert_eq!(stored(&tree, "nuce.edu.vn/hung"), left.as_bytes(), "{text:?}");
+    }
 }
 
 #[test]
