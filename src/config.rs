@@ -22,6 +22,7 @@ Usage: mini-smtpd [FLAG VALUE]...
   --timeout SECONDS      time for one whole line, however it drips       [300]
   --max-size OCTETS      the largest message                             [10485760]
   --max-recipients N     the most recipients of one message              [100]
+  --max-per-client N     the most sessions from one address; 0 is no limit  [0]
   --record FOLDER        write each session to a file there, for replay
   --show                 print each conversation (the same as RUST_LOG=debug)
   --no-sync              no fsync: faster, but a power cut loses mail
@@ -48,6 +49,8 @@ pub struct Config {
     pub max_size: u64,
     /// The most recipients of one message; §4.5.3.1.8 asks for 100 at least.
     pub max_recipients: usize,
+    /// The most sessions from one address; 0 is no limit.
+    pub max_per_client: usize,
     /// Where sessions are recorded, if they are.
     pub record: Option<PathBuf>,
     /// Whether conversations go into the log.
@@ -74,6 +77,7 @@ impl Default for Config {
             timeout: Duration::from_secs(300),
             max_size: 10 * 1024 * 1024,
             max_recipients: 100,
+            max_per_client: 0,
             record: None,
             show: false,
             sync: true,
@@ -134,6 +138,7 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Wish, String> {
             "--max-recipients" => {
                 config.max_recipients = parse_number(flag, value()?, usize::MAX)?;
             }
+            "--max-per-client" => config.max_per_client = parse_value(flag, value()?)?,
             "--record" => config.record = Some(PathBuf::from(value()?)),
             "--show" => config.show = true,
             "--no-sync" => config.sync = false,
@@ -230,12 +235,13 @@ mod tests {
             timeout: Duration::from_secs(7),
             max_size: 1,
             max_recipients: 2,
+            max_per_client: 5,
             record: Some(PathBuf::from("tape")),
             show: true,
             sync: false,
         };
         let flags = "--listen [::1]:0 --hostname=nuce.edu.vn --mailboxes tree --threads 10000 \
-                     --timeout=7 --max-size 1 --max-recipients 2 --record tape --show --no-sync";
+                     --timeout=7 --max-size 1 --max-recipients 2 --max-per-client 5 --record tape --show --no-sync";
         assert_eq!(config(flags), wanted);
     }
 
@@ -259,6 +265,7 @@ mod tests {
             ("--timeout -1", "from 1"),
             ("--max-size 1.5", "from 1"),
             ("--max-recipients 0", "from 1"),
+            ("--max-per-client x", "cannot be read"),
             ("--hostname bad_name", "bad_name"),
             ("--hostname [127.0.0.1]", "domain"),
         ] {

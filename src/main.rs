@@ -6,6 +6,7 @@
 mod address;
 mod channel;
 mod config;
+mod guests;
 mod line;
 mod maildir;
 mod pool;

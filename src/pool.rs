@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -18,10 +19,10 @@ pub struct Pool<T> {
     shared: Arc<Shared<T>>,
 }
 
-/// How many threads are at work, of how many.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How many threads are at work, of how many; read by anybody at any time.
+#[derive(Debug)]
 pub struct Load {
-    pub busy: usize,
+    busy: AtomicUsize,
     pub threads: usize,
 }
 
@@ -32,7 +33,7 @@ struct Shared<T> {
     work: Condvar,
     /// An item arrived, and no thread is free.
     jam: Condvar,
-    threads: usize,
+    load: Arc<Load>,
 }
 
 struct Queue<T> {
@@ -41,18 +42,34 @@ struct Queue<T> {
     busy: usize,
 }
 
+impl Load {
+    pub fn new(threads: usize) -> Load {
+        Load { busy: AtomicUsize::new(0), threads }
+    }
+
+    pub fn busy(&self) -> usize {
+        self.busy.load(Ordering::Relaxed)
+    }
+
+    /// Notes how many threads are at work.
+    pub fn set_busy(&self, busy: usize) {
+        self.busy.store(busy, Ordering::Relaxed);
+    }
+}
+
 impl<T: Send + 'static> Pool<T> {
-    /// Starts `threads` threads that do `work` with each item; `work` is told the load.
+    /// Starts `load.threads` threads that do `work` with each item, and keeps `load` up to date.
     ///
     /// # Errors
     /// When the system has no more threads; the message says how many it had.
-    pub fn new<F>(threads: usize, work: F) -> io::Result<Pool<T>>
+    pub fn new<F>(load: Arc<Load>, work: F) -> io::Result<Pool<T>>
     where
-        F: Fn(T, Load) + Send + Sync + 'static,
+        F: Fn(T) + Send + Sync + 'static,
     {
+        let threads = load.threads;
         let queue = Mutex::new(Queue { waiting: VecDeque::new(), busy: 0 });
         let (work_arrived, jam) = (Condvar::new(), Condvar::new());
-        let shared = Arc::new(Shared { queue, work: work_arrived, jam, threads });
+        let shared = Arc::new(Shared { queue, work: work_arrived, jam, load });
         let work = Arc::new(work);
         for number in 1..=threads {
             let (shared, work) = (Arc::clone(&shared), Arc::clone(&work));
@@ -71,11 +88,12 @@ impl<T: Send + 'static> Pool<T> {
     /// Gives the item back when as many are waiting as there are threads.
     pub fn submit(&self, item: T) -> Result<(), T> {
         let mut queue = self.shared.lock();
-        if queue.waiting.len() >= self.shared.threads {
+        let threads = self.shared.load.threads;
+        if queue.waiting.len() >= threads {
             return Err(item);
         }
         queue.waiting.push_back((Instant::now(), item));
-        if queue.busy + queue.waiting.len() <= self.shared.threads {
+        if queue.busy + queue.waiting.len() <= threads {
             self.shared.work.notify_one();
         } else {
             self.shared.jam.notify_one();
@@ -121,24 +139,27 @@ impl<T: Send + 'static> Pool<T> {
 
 impl<T> Shared<T> {
     /// The life of one thread.
-    fn work_forever(&self, work: &impl Fn(T, Load)) {
+    fn work_forever(&self, work: &impl Fn(T)) {
         loop {
-            let (item, load) = self.take();
+            let item = self.take();
             // A panic ends this item's work and not the thread; the item is dropped on the way.
-            if catch_unwind(AssertUnwindSafe(|| work(item, load))).is_err() {
+            if catch_unwind(AssertUnwindSafe(|| work(item))).is_err() {
                 log::error!("a panic ended a session; its thread goes on with the next");
             }
-            self.lock().busy -= 1;
+            let mut queue = self.lock();
+            queue.busy -= 1;
+            self.load.set_busy(queue.busy);
         }
     }
 
     /// Waits for an item and counts this thread as busy with it.
-    fn take(&self) -> (T, Load) {
+    fn take(&self) -> T {
         let mut queue = self.lock();
         loop {
             if let Some((_, item)) = queue.waiting.pop_front() {
                 queue.busy += 1;
-                return (item, Load { busy: queue.busy, threads: self.threads });
+                self.load.set_busy(queue.busy);
+                return item;
             }
             queue = self.work.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
@@ -159,7 +180,7 @@ mod tests {
 
     /// A pool whose items are what they wait for: the work ends when the sender is dropped.
     fn waiting_pool(threads: usize) -> Pool<Receiver<()>> {
-        Pool::new(threads, |until: Receiver<()>, _| _ = until.recv()).unwrap()
+        Pool::new(Arc::new(Load::new(threads)), |until: Receiver<()>| _ = until.recv()).unwrap()
     }
 
     fn submit(pool: &Pool<Receiver<()>>) -> Sender<()> {
@@ -171,9 +192,11 @@ mod tests {
     #[test]
     fn every_item_is_worked_on_by_a_thread_with_a_name() {
         let (sender, done) = mpsc::channel();
-        let pool = Pool::new(3, move |item: u32, load| {
+        let load = Arc::new(Load::new(3));
+        let seen = Arc::clone(&load);
+        let pool = Pool::new(Arc::clone(&load), move |item: u32| {
             let name = thread::current().name().unwrap_or_default().to_owned();
-            sender.send((item, name, load)).unwrap();
+            sender.send((item, name, seen.busy())).unwrap();
         })
         .unwrap();
         let mut items = Vec::new();
@@ -181,18 +204,20 @@ mod tests {
             while pool.submit(item).is_err() {
                 thread::yield_now();
             }
-            let (item, name, load) = done.recv_timeout(LONG).unwrap();
+            let (item, name, busy) = done.recv_timeout(LONG).unwrap();
             assert!(name.starts_with("worker-"));
-            assert!((1..=3).contains(&load.busy) && load.threads == 3);
+            assert!((1..=3).contains(&busy));
             items.push(item);
         }
+        assert!(pool.finish(LONG));
+        assert_eq!(load.busy(), 0);
         assert_eq!(items, Vec::from_iter(0..100));
     }
 
     #[test]
     fn a_panic_ends_one_item_and_no_thread() {
         let (sender, done) = mpsc::channel();
-        let pool = Pool::new(1, move |item: u32, _| {
+        let pool = Pool::new(Arc::new(Load::new(1)), move |item: u32| {
             assert_ne!(item, 1, "this panic belongs to the test");
             sender.send(item).unwrap();
         })

@@ -10,6 +10,7 @@ use std::time::Duration;
 use log::{info, warn};
 
 use crate::config::Config;
+use crate::guests::{Guests, Place};
 use crate::maildir::Maildir;
 use crate::pool::{Load, Pool};
 use crate::smtp::reply::{self, Reply};
@@ -29,12 +30,16 @@ struct Client {
     address: SocketAddr,
     /// The session's number in the log.
     session: u64,
+    /// Given back when the client goes.
+    _place: Place,
 }
 
 /// What every session needs.
 struct House {
     config: Config,
     maildir: Maildir,
+    guests: Guests,
+    load: Arc<Load>,
     stop: StopFlag,
 }
 
@@ -66,12 +71,13 @@ pub fn run(
     maildir: Maildir,
     stop: StopFlag,
 ) -> Result<(), String> {
-    let threads = config.threads;
     let no_threads = |e| format!("cannot start {e}; choose fewer with --threads");
-    let house = Arc::new(House { config, maildir, stop });
+    let load = Arc::new(Load::new(config.threads));
+    let guests = Guests::new(config.max_per_client);
+    let house = Arc::new(House { config, maildir, guests, load: Arc::clone(&load), stop });
     let pool = {
         let house = Arc::clone(&house);
-        Pool::new(threads, move |client, load| serve(client, load, &house)).map_err(no_threads)?
+        Pool::new(load, move |client| serve(client, &house)).map_err(no_threads)?
     };
     let pool = Arc::new(pool);
     spawn("acceptor", {
@@ -109,12 +115,7 @@ fn accept_forever(listener: &TcpListener, house: &House, pool: &Pool<Client>) {
             Ok((stream, address)) => {
                 failing = false;
                 session += 1;
-                let client = Client { stream, address, session };
-                if house.stop.load(Ordering::Relaxed) {
-                    turn_away(client, &reply::stopping(&house.config.hostname));
-                } else if let Err(client) = pool.submit(client) {
-                    turn_away_busy(client, house);
-                }
+                welcome(stream, address, session, house, pool);
             }
             Err(e) => {
                 if !failing {
@@ -124,6 +125,27 @@ fn accept_forever(listener: &TcpListener, house: &House, pool: &Pool<Client>) {
                 thread::sleep(ACCEPT_PAUSE);
             }
         }
+    }
+}
+
+/// Hands a new client to the pool, or says why not.
+fn welcome(
+    stream: TcpStream,
+    address: SocketAddr,
+    session: u64,
+    house: &House,
+    pool: &Pool<Client>,
+) {
+    let Config { hostname, max_per_client, .. } = &house.config;
+    if house.stop.load(Ordering::Relaxed) {
+        return turn_away(stream, &reply::stopping(hostname));
+    }
+    let Some(_place) = house.guests.enter(address.ip()) else {
+        warn!("[{session}] {address} turned away: it has {max_per_client} sessions already");
+        return turn_away(stream, &reply::too_many_sessions(hostname, *max_per_client));
+    };
+    if let Err(client) = pool.submit(Client { stream, address, session, _place }) {
+        turn_away_busy(client, house);
     }
 }
 
@@ -141,12 +163,11 @@ fn turn_away_busy(client: Client, house: &House) {
         "[{}] {} turned away: {threads} of {threads} threads busy",
         client.session, client.address
     );
-    turn_away(client, &reply::all_threads_busy(&house.config.hostname, threads));
+    turn_away(client.stream, &reply::all_threads_busy(&house.config.hostname, threads));
 }
 
 /// Says a last word to a client that gets no session, without ever waiting for it.
-fn turn_away(client: Client, reply: &Reply) {
-    let mut stream = client.stream;
+fn turn_away(mut stream: TcpStream, reply: &Reply) {
     let mut scratch = [0; 1024];
     // A new connection takes one line without blocking; a client that is gone loses nothing.
     let _ = stream.set_nonblocking(true);
@@ -163,11 +184,12 @@ fn turn_away(client: Client, reply: &Reply) {
 }
 
 /// One client's session, on a thread of the pool.
-fn serve(client: Client, load: Load, house: &House) {
-    let Client { stream, address, session } = client;
-    let Load { busy, threads } = load;
+fn serve(client: Client, house: &House) {
+    let Client { stream, address, session, _place } = client;
+    let (busy, threads) = (house.load.busy(), house.load.threads);
     info!("[{session}] {address} connected, {busy} of {threads} threads busy");
-    let deadline = Deadline::new(house.config.timeout, Arc::clone(&house.stop));
+    let (load, stop) = (Arc::clone(&house.load), Arc::clone(&house.stop));
+    let deadline = Deadline::new(house.config.timeout, load, stop);
     let wire = match Wire::new(stream, &deadline) {
         Ok(wire) => wire,
         Err(e) => return warn!("[{session}] {address} is gone: {e}"),

@@ -123,6 +123,56 @@ fn a_line_that_drips_has_no_more_time_than_any_other() {
 }
 
 #[test]
+fn a_message_that_trickles_does_not_keep_its_thread() {
+    let server = Server::start("--timeout 1");
+    let mut client = server.client();
+    client.begin_mail("hung@nuce.edu.vn");
+    let began = Instant::now();
+    let mut trickle = client.stream.get_ref().try_clone().unwrap();
+    let trickling = thread::spawn(move || {
+        let began = Instant::now();
+        while began.elapsed() < LONG && std::io::Write::write_all(&mut trickle, b"line\r\n").is_ok()
+        {
+            thread::sleep(Duration::from_millis(200));
+        }
+    });
+    client.expect("421 localhost The message takes too long");
+    assert!(began.elapsed() >= Duration::from_secs(4) && began.elapsed() < Duration::from_secs(8));
+    drop(client);
+    trickling.join().unwrap();
+    wait_until("the trickle has left no file", || server.tree.files().is_empty());
+}
+
+#[test]
+fn idle_clients_cannot_keep_the_house() {
+    let server = Server::start("--threads 16");
+    let began = Instant::now();
+    // Four fifths of 16 are 12: with the 13th the server is under stress.
+    let mut idle: Vec<Client> = (0..13).map(|_| server.client()).collect();
+    for client in &mut idle {
+        client.expect("421 localhost No whole line in 10 seconds, and nearly all threads are busy");
+        // Those who come after the first ones have gone are not under stress any more.
+        if server.log().contains("nearly all threads") {
+            break;
+        }
+    }
+    assert!(
+        began.elapsed() >= Duration::from_secs(10) && began.elapsed() < Duration::from_secs(13)
+    );
+}
+
+#[test]
+fn a_client_beyond_the_limit_for_its_address_hears_why() {
+    let server = Server::start("--max-per-client 2");
+    let (mut first, _second) = (server.client(), server.client());
+    server.connect().expect("421 4.7.0 localhost Your address has 2 sessions here");
+    first.ask("QUIT", "221 ");
+    first.rest();
+    drop(first);
+    wait_until("the place is free again", || server.connect().hear().starts_with("220 "));
+}
+
+#[test]
 fn a_client_that_does_not_read_does_not_keep_its_thread() {
     let server = Server::start("--timeout 1 --threads 1");
     let mut deaf = server.client();

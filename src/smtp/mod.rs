@@ -27,7 +27,7 @@ use crate::line::Ending;
 use crate::maildir::{Delivery, Found, Maildir};
 use crate::recording::Recording;
 use crate::transcript::Transcript;
-use crate::wire::Deadline;
+use crate::wire::{Deadline, Late};
 
 /// So many replies of 5xx in a row end the session.
 ///
@@ -84,10 +84,8 @@ impl<'a, R: Read, W: Write> Session<'a, R, W> {
             Hangup::Done => self.channel.flush(),
             Hangup::With(reply) => self.say_farewell(&reply),
             Hangup::Lost(Lost::Silent) => {
-                if self.setting.deadline.is_stopping() {
-                    self.channel.record("do: stop");
-                }
-                self.say_farewell(&self.why_so_late())
+                let reply = self.why_so_late();
+                self.say_farewell(&reply)
             }
             Hangup::Lost(Lost::Gone(error)) => {
                 self.channel.record("C: (half-closed)");
@@ -188,6 +186,7 @@ impl<'a, R: Read, W: Write> Session<'a, R, W> {
         };
         let mut message = Message::new(delivery, self.setting.config.max_size);
         self.say(&reply::start_mail_input())?;
+        self.setting.deadline.begin_message();
         loop {
             match message.take(&self.channel.hear(MAX_TEXT_LINE)?) {
                 Progress::More => {}
@@ -205,6 +204,7 @@ impl<'a, R: Read, W: Write> Session<'a, R, W> {
                 }
             }
         }
+        self.setting.deadline.end_message();
         Ok(self.finish(message, envelope))
     }
 
@@ -247,13 +247,17 @@ impl<'a, R: Read, W: Write> Session<'a, R, W> {
         self.channel.say_farewell(reply.lines(self.enhanced))
     }
 
-    /// The reason why no more line is waited for.
-    fn why_so_late(&self) -> Reply {
+    /// The reply that says why no more line is waited for.
+    fn why_so_late(&mut self) -> Reply {
         let Config { hostname, timeout, .. } = self.setting.config;
-        if self.setting.deadline.is_stopping() {
-            reply::stopping(hostname)
-        } else {
-            reply::timed_out(hostname, timeout.as_secs())
+        match self.setting.deadline.late() {
+            Some(Late::Stopping) => {
+                self.channel.record("do: stop");
+                reply::stopping(hostname)
+            }
+            Some(Late::LineUnderStress) => reply::timed_out_under_stress(hostname),
+            Some(Late::Message) => reply::message_too_slow(hostname),
+            Some(Late::Line) | None => reply::timed_out(hostname, timeout.as_secs()),
         }
     }
 

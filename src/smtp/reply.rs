@@ -86,6 +86,27 @@ pub fn timed_out(hostname: &str, seconds: u64) -> Reply {
     Reply::new(421, "4.4.2", text)
 }
 
+pub fn timed_out_under_stress(hostname: &str) -> Reply {
+    let text = format!(
+        "{hostname} No whole line in 10 seconds, and nearly all threads are busy, closing \
+         (RFC 5321 7.8)"
+    );
+    Reply::new(421, "4.4.2", text)
+}
+
+pub fn message_too_slow(hostname: &str) -> Reply {
+    let text = format!("{hostname} The message takes too long, closing (RFC 5321 4.5.3.2.5)");
+    Reply::new(421, "4.4.2", text)
+}
+
+pub fn too_many_sessions(hostname: &str, limit: usize) -> Reply {
+    let text = format!(
+        "4.7.0 {hostname} Your address has {limit} sessions here, and may have no more \
+         (RFC 5321 7.8)"
+    );
+    Reply::new(421, "", text)
+}
+
 pub fn stopping(hostname: &str) -> Reply {
     Reply::new(421, "4.3.2", format!("{hostname} The server is stopping, closing (RFC 5321 3.8)"))
 }

@@ -2,10 +2,12 @@
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
 use crate::channel::MAX_HELD;
+use crate::pool::Load;
 use crate::testing::Tree;
 use crate::wire::StopFlag;
 
@@ -19,7 +21,8 @@ fn config() -> Config {
 /// Runs a session over `reader` and `writer`.
 fn run(tree: &Tree, config: &Config, reader: impl Read, writer: impl Write) {
     let maildir = Maildir::new(tree.root(), &config.hostname, config.sync);
-    let deadline = Deadline::new(Duration::from_secs(1), StopFlag::default());
+    let deadline =
+        Deadline::new(Duration::from_secs(1), Arc::new(Load::new(1)), StopFlag::default());
     let client = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let setting = Setting { session: 1, client, config, maildir: &maildir, deadline: &deadline };
     Session::new(reader, writer, setting).run();
