@@ -10,6 +10,8 @@ mod session;
 mod trace;
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;
 
 use std::io::{self, Read, Write};

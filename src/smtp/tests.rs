@@ -14,12 +14,12 @@ use crate::wire::StopFlag;
 /// The trace lines that begin each file.
 const TRACE_LINES: usize = 4;
 
-fn config() -> Config {
+pub(super) fn config() -> Config {
     Config { sync: false, ..Config::default() }
 }
 
 /// Runs a session over `reader` and `writer`.
-fn run(tree: &Tree, config: &Config, reader: impl Read, writer: impl Write) {
+pub(super) fn run(tree: &Tree, config: &Config, reader: impl Read, writer: impl Write) {
     let maildir = Maildir::new(tree.root(), &config.hostname, config.sync);
     let deadline =
         Deadline::new(Duration::from_secs(1), Arc::new(Load::new(1)), StopFlag::default());
@@ -29,7 +29,7 @@ fn run(tree: &Tree, config: &Config, reader: impl Read, writer: impl Write) {
 }
 
 /// What the server answers to `input`.
-fn answers_with(tree: &Tree, config: &Config, input: &[u8]) -> String {
+pub(super) fn answers_with(tree: &Tree, config: &Config, input: &[u8]) -> String {
     let mut output = Vec::new();
     run(tree, config, input, &mut output);
     String::from_utf8(output).expect("replies are ASCII")
@@ -45,7 +45,7 @@ fn codes(tree: &Tree, input: &[u8]) -> Vec<u16> {
 }
 
 /// The codes in `output`: one for each reply, without the greeting's.
-fn codes_of(output: &str) -> Vec<u16> {
+pub(super) fn codes_of(output: &str) -> Vec<u16> {
     let last_lines = output.lines().filter(|line| line.as_bytes()[3] == b' ');
     last_lines.skip(1).map(|line| line[..3].parse().unwrap()).collect()
 }
@@ -79,7 +79,7 @@ fn matches(text: &str, pattern: &str) -> bool {
 }
 
 /// Sends `text` (with its dots and line ends as they are) as one message to hung.
-fn message(text: &[u8]) -> Vec<u8> {
+pub(super) fn message(text: &[u8]) -> Vec<u8> {
     let head = b"HELO x\r\nMAIL FROM:<>\r\nRCPT TO:<hung@nuce.edu.vn>\r\nDATA\r\n";
     [head, text].concat()
 }
@@ -996,7 +996,7 @@ impl Read for Chunks<'_> {
 
 /// Notes each write.
 #[derive(Default)]
-struct Writes(Vec<Vec<u8>>);
+pub(super) struct Writes(pub Vec<Vec<u8>>);
 
 impl Write for &mut Writes {
     fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
