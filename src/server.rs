@@ -201,6 +201,7 @@ fn serve(client: Client, house: &House) {
         maildir: &house.maildir,
         deadline: &deadline,
     };
-    Session::new(&wire, &wire, setting).run();
-    wire.hang_up();
+    if Session::new(&wire, &wire, setting).run() {
+        wire.hang_up();
+    }
 }

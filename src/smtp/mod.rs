@@ -79,8 +79,8 @@ impl<'a, R: Read, W: Write> Session<'a, R, W> {
         Session { setting, channel, enhanced: false, errors: 0 }
     }
 
-    /// Serves the client until one of the two hangs up.
-    pub fn run(mut self) {
+    /// Serves the client until one of the two hangs up, and says whether a last reply is on its way.
+    pub fn run(mut self) -> bool {
         let number = self.setting.session;
         let last_word = match self.converse() {
             Hangup::Done => self.channel.flush(),
@@ -95,9 +95,10 @@ impl<'a, R: Read, W: Write> Session<'a, R, W> {
             }
         };
         self.channel.record("S: (closed)");
-        if let Err(lost) = last_word {
+        if let Err(lost) = &last_word {
             log::debug!("[{number}] the client is gone: {lost:?}");
         }
+        last_word.is_ok()
     }
 
     /// Greets the client and takes turns with it.

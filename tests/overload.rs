@@ -1,0 +1,178 @@
+//! Too many clients, and clients that are too slow: service goes on, and nothing is left behind.
+
+mod common;
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::{Client, LONG, Server, wait_until};
+
+#[test]
+fn those_beyond_hear_421_and_all_is_normal_the_moment_they_leave() {
+    let server = Server::start("--threads 8");
+    let mut inside: Vec<Client> = (0..8).map(|_| server.client()).collect();
+    let slowest = thread::scope(|scope| {
+        let refused = (0..100).map(|_| {
+            scope.spawn(|| {
+                let began = Instant::now();
+                server.connect().expect("421 localhost All 8 threads are busy");
+                began.elapsed()
+            })
+        });
+        let refused: Vec<_> = refused.collect();
+        // Those inside are served meanwhile.
+        for client in &mut inside {
+            client.ask("NOOP", "250 ");
+        }
+        refused.into_iter().map(|client| client.join().unwrap()).max()
+    });
+    println!("8 threads, 108 clients: the slowest 421 took {slowest:?}");
+    assert!(slowest < Some(Duration::from_secs(1)), "{slowest:?}");
+    inside.clear();
+    let began = Instant::now();
+    server.client().ask("NOOP", "250 ");
+    println!("the first client after that was served in {:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_millis(600), "{:?}", began.elapsed());
+}
+
+/// What a slow client does until the server hangs up.
+#[derive(Clone, Copy)]
+enum Slow {
+    DripCommand,
+    DripMessage,
+    Trickle,
+    Deaf,
+    Endless,
+    EndlessInMessage,
+}
+
+const KINDS: [Slow; 6] = [
+    Slow::DripCommand,
+    Slow::DripMessage,
+    Slow::Trickle,
+    Slow::Deaf,
+    Slow::Endless,
+    Slow::EndlessInMessage,
+];
+
+#[cfg(target_os = "linux")]
+#[test]
+fn slow_clients_end_in_time_and_leave_nothing_behind() {
+    let count = std::env::var("SLOW_CLIENTS").map_or(96, |count| count.parse().unwrap());
+    let server = Server::start("--timeout 1 --threads 48");
+    // The workers, and main, acceptor, doorkeeper and the one that waits for Ctrl-C.
+    wait_until("all threads are there", || counts(&server).0 == 48 + 4);
+    let before = counts(&server);
+    let next = AtomicUsize::new(0);
+    let slowest = thread::scope(|scope| {
+        let crowd = (0..48).map(|_| {
+            scope.spawn(|| {
+                let mut slowest = Duration::ZERO;
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= count {
+                        return slowest;
+                    }
+                    slowest = slowest.max(be_slow(&server, KINDS[number % KINDS.len()]));
+                }
+            })
+        });
+        let crowd: Vec<_> = crowd.collect();
+        crowd.into_iter().map(|client| client.join().unwrap()).max()
+    });
+    println!("{count} slow clients with a timeout of 1 s: the slowest was ended after {slowest:?}");
+    assert!(slowest < Some(Duration::from_secs(10)), "{slowest:?}");
+    wait_until("threads, handles and files are as before", || {
+        counts(&server) == before && server.tree.files().is_empty()
+    });
+    server.client().ask("QUIT", "221 ");
+}
+
+/// The server's threads and handles.
+fn counts(server: &Server) -> (usize, usize) {
+    let count =
+        |what: &str| fs::read_dir(format!("/proc/{}/{what}", server.child.id())).unwrap().count();
+    (count("task"), count("fd"))
+}
+
+/// Is slow until the server hangs up, and says how long that took.
+fn be_slow(server: &Server, kind: Slow) -> Duration {
+    let mut client = server.connect();
+    if !client.hear().starts_with("220 ") {
+        return Duration::ZERO;
+    }
+    if matches!(kind, Slow::DripMessage | Slow::Trickle | Slow::EndlessInMessage) {
+        client.begin_mail("hung@nuce.edu.vn");
+    }
+    let began = Instant::now();
+    let stream = client.stream.get_mut();
+    stream.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
+    let (octets, pause) = match kind {
+        Slow::DripCommand | Slow::DripMessage => (b"x".to_vec(), 100),
+        Slow::Trickle => (b"a line\r\n".to_vec(), 200),
+        Slow::Deaf => (b"HELP\r\n".repeat(1000), 1),
+        Slow::Endless | Slow::EndlessInMessage => (vec![b'x'; 64 * 1024], 1),
+    };
+    stream.set_nonblocking(matches!(kind, Slow::Deaf)).unwrap();
+    while began.elapsed() < LONG && !is_closed(stream, kind) {
+        if stream.write_all(&octets).is_err_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe) {
+            break;
+        }
+        thread::sleep(Duration::from_millis(pause));
+    }
+    began.elapsed()
+}
+
+/// Whether the server has hung up; a deaf client does not read to find out.
+fn is_closed(stream: &mut TcpStream, kind: Slow) -> bool {
+    if matches!(kind, Slow::Deaf) {
+        return stream.take_error().is_ok_and(|error| error.is_some());
+    }
+    stream.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
+    match stream.read(&mut [0; 512]) {
+        Ok(count) => count == 0,
+        Err(e) => e.kind() == std::io::ErrorKind::ConnectionReset,
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_floods_and_the_deaf_within_seconds() {
+    let mut server = Server::start("--max-size 1000000000");
+    let mut kept = server.client();
+    kept.begin_mail("toan@nuce.edu.vn");
+    kept.ask(".", "250 ");
+    let began = thread::scope(|scope| {
+        for kind in ["NOOP\r\n", "HELP\r\n", "a line of a message\r\n"] {
+            let mut client = server.client();
+            if kind.starts_with('a') {
+                client.begin_mail("hung@nuce.edu.vn");
+            }
+            let flood = kind.repeat(1000);
+            let mut reader = client.stream.get_ref().try_clone().unwrap();
+            // HELP comes from a client that does not read.
+            if !kind.starts_with("HELP") {
+                scope.spawn(move || while matches!(reader.read(&mut [0; 4096]), Ok(1..)) {});
+            }
+            scope.spawn(move || {
+                let stream = client.stream.get_mut();
+                stream.set_write_timeout(Some(Duration::from_secs(10))).unwrap();
+                while stream.write_all(flood.as_bytes()).is_ok() {}
+            });
+        }
+        thread::sleep(Duration::from_millis(500));
+        let began = Instant::now();
+        server.signal("-INT");
+        kept.expect("421 localhost The server is stopping");
+        assert_eq!(server.wait().code(), Some(0));
+        began.elapsed()
+    });
+    println!("ended {began:?} after Ctrl-C");
+    assert!(began < Duration::from_secs(5), "{began:?}");
+    assert_eq!(server.tree.mail("nuce.edu.vn/toan").len(), 1);
+    assert_eq!(server.tree.files().len(), 1, "what was not acknowledged is not there");
+}
