@@ -21,9 +21,31 @@ try_readme_patch() {
     rm -rf "$copy"
 }
 
+# What the labs show must work, too: with the patch of the lab on smuggling, the server
+# passes the conversation that the right server must not.
+try_smuggling_patch() {
+    local copy
+    copy=$(mktemp -d)
+    git ls-files -z | tar --null -T - -cf - | tar -xf - -C "$copy"
+    git -C "$copy" init -q .
+    git -C "$copy" apply docs/labs/7-smuggling.patch
+    CARGO_TARGET_DIR="$PWD/target/smuggling-patch" \
+        cargo build --quiet --manifest-path "$copy/Cargo.toml" --bin mini-smtpd
+    local start="--listen 127.0.0.1:{port} --mailboxes {mailboxes} {flags}"
+    target/debug/replay --start "target/smuggling-patch/debug/mini-smtpd $start" \
+        docs/labs/7-smuggled.smtp.txt
+    if target/debug/replay --start "target/debug/mini-smtpd $start" docs/labs/7-smuggled.smtp.txt; then
+        echo "the server must not pass docs/labs/7-smuggled.smtp.txt"
+        return 1
+    fi
+    rm -rf "$copy"
+}
+
 step cargo test
 step cargo fmt --check
 step cargo clippy --all-targets -- -D warnings
 RUSTDOCFLAGS='-D warnings' step cargo doc --no-deps --document-private-items
 step try_readme_patch
+step try_smuggling_patch
+step scripts/faults.sh
 printf '\nAll checks passed.\n'
