@@ -324,5 +324,10 @@ mod tests {
         assert_eq!(forward(&format!("<a@{}>", "x".repeat(256))), Err(PathError::DomainTooLong));
         assert!(forward(&format!("<a@{}>", "x".repeat(252))).is_ok());
         assert_eq!(forward(&format!("<a@{}>", "x".repeat(253))), Err(PathError::PathTooLong));
+        // What follows the path does not count.
+        let followed = format!("<a@{}> {}", "x".repeat(250), "y".repeat(250));
+        assert!(parse_forward_path(&followed).is_ok());
+        let followed = format!("{x64}@y {}", "y".repeat(250));
+        assert!(parse_local_part(&followed).is_ok());
     }
 }

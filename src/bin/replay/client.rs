@@ -1,5 +1,6 @@
 //! One client's connection: sends octets, and hears lines, each within a time limit.
 
+use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::thread;
@@ -112,6 +113,17 @@ impl Client {
             silence
         } else {
             Silence::NoLine(std::mem::take(&mut self.arrived))
+        }
+    }
+}
+
+impl fmt::Display for Silence {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Silence::Nothing(time) => write!(f, "(nothing for {time:?})"),
+            Silence::Closed => write!(f, "(closed)"),
+            Silence::Broken(error) => write!(f, "(the connection broke: {error})"),
+            Silence::NoLine(octets) => write!(f, "no whole line: {}", visible(octets)),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! code with the server that it tests.
 
 mod client;
+mod compare;
 mod play;
 mod script;
 mod server;

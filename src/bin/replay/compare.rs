@@ -1,0 +1,59 @@
+//! What a server says, held against a line of a conversation.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::client::{Client, visible};
+
+/// Hears one line of a reply, without its CRLF.
+pub fn hear_line(client: &mut Client, patience: Duration) -> Result<String, String> {
+    let line = client.hear(patience).map_err(|silence| silence.to_string())?;
+    let text =
+        line.strip_suffix(b"\r\n").ok_or_else(|| format!("no CRLF in {}", visible(&line)))?;
+    let is_reply = text.len() >= 3
+        && text[..3].iter().all(u8::is_ascii_digit)
+        && matches!(text.get(3), None | Some(b' ' | b'-'));
+    if is_reply { Ok(visible(text)) } else { Err(format!("no reply: {}", visible(&line))) }
+}
+
+/// Hears a whole reply; its lines are joined by blanks.
+pub fn hear_reply(client: &mut Client, patience: Duration) -> Result<String, String> {
+    let mut reply = String::new();
+    loop {
+        let line = hear_line(client, patience)?;
+        let (code, text) = line.split_at(3);
+        if reply.is_empty() {
+            reply += code;
+        } else if !reply.starts_with(code) {
+            return Err(format!("{reply} and then {line}, with another code"));
+        }
+        reply += " ";
+        reply += text.get(1..).unwrap_or_default();
+        if !text.starts_with('-') {
+            return Ok(reply.trim_end().to_owned());
+        }
+    }
+}
+
+/// Whether a message has a line that holds `text`.
+pub fn contains(path: &Path, text: &str) -> bool {
+    let message = fs::read(path).unwrap_or_default();
+    message.split(|&b| b == b'\n').any(|line| String::from_utf8_lossy(line).contains(text))
+}
+
+/// Whether `text` fits `pattern`, in which `*` stands for any text. Blanks at the end do not count.
+pub fn matches(text: &str, pattern: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = text.strip_prefix(first) else {
+        // `S: 250 *` also fits a reply that is only `250`.
+        return pattern.strip_suffix(" *") == Some(text);
+    };
+    let Some(last) = parts.next_back() else { return rest.trim_end().is_empty() };
+    for part in parts {
+        let Some((_, after)) = rest.split_once(part) else { return false };
+        rest = after;
+    }
+    rest.trim_end().ends_with(last.trim_end())
+}
