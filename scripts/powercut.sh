@@ -36,10 +36,11 @@ mkdir -p "$work/disk/mailboxes/example.com/recipient"/{tmp,new,cur}
 sync -f "$work/disk"
 
 start_server() {
+    rm -f "$work/out"
     target/debug/mini-smtpd --listen 127.0.0.1:0 --mailboxes "$work/disk/mailboxes" \
         > "$work/out" 2> "$work/log" &
     server=$!
-    until grep -q 'listens on' "$work/out"; do sleep 0.05; done
+    until grep -qs 'listens on' "$work/out"; do sleep 0.05; done
     port=$(sed -n 's/.*listens on 127.0.0.1:\([0-9]*\) .*/\1/p' "$work/out")
 }
 

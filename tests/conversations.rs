@@ -140,6 +140,21 @@ fn several_clients_crashes_and_files_can_be_written_down() {
 }
 
 #[test]
+fn a_folder_stands_for_the_files_in_it() {
+    let folder = Tree::empty();
+    for (name, text) in
+        [("b.txt", "S: 220 *\n"), ("a.md", "```smtp\nS: 220 *\n```\n"), ("c.png", "?")]
+    {
+        fs::write(folder.root().join(name), text).unwrap();
+    }
+    let output = replay(&["--start", &start(), folder.root().to_str().unwrap()]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    let a_md = said.find("a.md:1").unwrap();
+    assert!(a_md < said.find("b.txt:1").unwrap(), "{said}");
+    assert!(said.ends_with("2 passed, 0 failed\n"), "{said}");
+}
+
+#[test]
 fn a_todo_must_differ() {
     let folder = Tree::empty();
     let file = folder.root().join("todo.md");

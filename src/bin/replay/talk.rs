@@ -19,11 +19,13 @@ type Record = Arc<Mutex<Option<File>>>;
 /// # Errors
 /// When nobody is there, or the file cannot be made.
 pub fn talk(address: SocketAddr, save: Option<&Path>) -> Result<(), String> {
-    let file = save.map(File::create).transpose();
-    let record = file.map_err(|e| format!("cannot write the conversation: {e}"))?;
+    let create = |path: &Path| {
+        File::create(path).map_err(|e| format!("cannot write {}: {e}", path.display()))
+    };
+    let record = save.map(create).transpose()?;
     let record = Arc::new(Mutex::new(record));
     let stream = TcpStream::connect_timeout(&address, LAST_WORDS)
-        .map_err(|e| format!("nobody at {address}: {e}"))?;
+        .map_err(|e| format!("nobody at {address}: {e}; is the server running? (cargo run)"))?;
     let listener = stream.try_clone().map_err(|e| e.to_string())?;
     let prompts = io::stdin().is_terminal();
     let listening = {
