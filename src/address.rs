@@ -322,6 +322,7 @@ mod tests {
         assert!(is_domain(&"x".repeat(255)));
         assert!(!is_domain(&"x".repeat(256)));
         assert_eq!(forward(&format!("<a@{}>", "x".repeat(256))), Err(PathError::DomainTooLong));
+        assert_eq!(forward(&format!("<a@{}>", "x".repeat(255))), Err(PathError::PathTooLong));
         assert!(forward(&format!("<a@{}>", "x".repeat(252))).is_ok());
         assert_eq!(forward(&format!("<a@{}>", "x".repeat(253))), Err(PathError::PathTooLong));
         // What follows the path does not count.

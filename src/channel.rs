@@ -132,3 +132,34 @@ fn cannot_hear(error: io::Error) -> Lost {
 fn ended() -> Lost {
     Lost::Gone(ErrorKind::UnexpectedEof.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pool::Load;
+    use crate::wire::{Late, StopFlag};
+    use std::sync::Arc;
+    use std::thread;
+    use std::time::Duration;
+
+    #[test]
+    fn each_line_has_its_own_time_and_all_pieces_of_a_line_share_it() {
+        let allowed = Duration::from_millis(100);
+        let deadline = Deadline::new(allowed, Arc::new(Load::new(1)), StopFlag::default());
+        let input = &b"one\r\ntwo\r\na long line in pieces\r\nfour\r\n"[..];
+        let mut channel = Channel::new(input, Vec::new(), Transcript::new(1, None), &deadline);
+        let mut hear_late = |limit| {
+            channel.hear(limit).unwrap();
+            // As a read that has to wait would do; the time begins here.
+            let late = deadline.late();
+            thread::sleep(allowed);
+            late
+        };
+        assert_eq!(hear_late(100), None);
+        assert_eq!(hear_late(100), None);
+        assert_eq!(hear_late(10), None);
+        assert_eq!(hear_late(10), Some(Late::Line), "the second piece");
+        assert_eq!(hear_late(10), Some(Late::Line), "the last piece");
+        assert_eq!(hear_late(10), None, "the next line");
+    }
+}

@@ -10,6 +10,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use common::{BINARY, Client, Server, Tree, wait_until};
 
@@ -59,7 +60,14 @@ impl Strace {
     fn end(mut self) -> String {
         let id = self.child.id().to_string();
         let _ = Command::new("kill").args(["-INT", &id]).status();
-        let _ = self.child.wait();
+        // When a kill meets a kill, strace may wait for ever for threads that are gone.
+        let began = Instant::now();
+        while self.child.try_wait().is_ok_and(|status| status.is_none()) {
+            if began.elapsed() > Duration::from_secs(2) {
+                let _ = self.child.kill();
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
         let seen = fs::read_to_string(&self.output).unwrap_or_default();
         let _ = fs::remove_file(&self.output);
         seen
@@ -229,7 +237,7 @@ fn dies_at(call: &str, n: usize) -> bool {
     let Some(strace) = Strace::attach(&server, &[&inject]) else { return false };
     let acknowledged = greeted(&server).and_then(|mut client| send(&mut client, 1)) == Some(250);
     let has_died = !acknowledged || {
-        thread::sleep(std::time::Duration::from_millis(50));
+        thread::sleep(Duration::from_millis(50));
         server.child.try_wait().unwrap().is_some()
     };
     strace.end();

@@ -374,9 +374,10 @@ fn the_log_shows_the_conversation_the_kindness_and_the_file() {
         &format!("[1] 6 octets from <tuan@nuce.edu.vn> in {}", path.display()),
     ] {
         let (start, end) = line.split_once('*').unwrap_or((line, ""));
-        let log = server.log();
-        let found = log.lines().any(|logged| logged.starts_with(start) && logged.ends_with(end));
-        assert!(found, "no {line:?} in\n{log}");
+        wait_until(&format!("the log has {line:?}"), || {
+            let log = server.log();
+            log.lines().any(|logged| logged.starts_with(start) && logged.ends_with(end))
+        });
     }
 }
 
@@ -387,7 +388,10 @@ fn without_show_the_log_is_a_line_for_the_connection_and_one_for_the_message() {
     client.begin_mail("hung@nuce.edu.vn");
     client.ask(".", "250 ");
     client.ask("QUIT", "221 ");
-    assert_eq!(server.log().lines().count(), 2, "{}", server.log());
+    wait_until("both lines are there", || server.log().lines().count() >= 2);
+    server.client().ask("QUIT", "221 ");
+    wait_until("another connection is there", || server.log().lines().count() >= 3);
+    assert_eq!(server.log().lines().count(), 3, "{}", server.log());
 }
 
 // Starting.

@@ -261,6 +261,16 @@ mod tests {
         assert!(maildir.find(&ForwardPath::Address(Address { local_part, domain })).is_err());
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_that_cannot_be_looked_at_is_an_error_and_not_a_missing_one() {
+        let tree = Tree::empty();
+        let circle = tree.root().join("circle");
+        std::os::unix::fs::symlink(&circle, &circle).unwrap();
+        assert!(enter(&circle, "user").is_err());
+        assert!(enter(&tree.root().join("nowhere"), "user").unwrap().is_none());
+    }
+
     #[test]
     fn only_stale_files_in_tmp_are_swept() {
         let tree = Tree::empty();
@@ -270,10 +280,10 @@ mod tests {
             let file = fs::File::create(mailbox.join(folder).join(name)).unwrap();
             file.set_modified(SystemTime::now() - age).unwrap();
         };
-        let minute = Duration::from_secs(60);
-        file("tmp", "stale", STALE + minute);
-        file("tmp", "fresh", STALE - minute);
-        file("new", "old", STALE + minute);
+        let hour = Duration::from_secs(3600);
+        file("tmp", "stale", 37 * hour);
+        file("tmp", "fresh", 35 * hour);
+        file("new", "old", 37 * hour);
         let maildir = Maildir::new(tree.root(), "localhost", false);
         assert_eq!(maildir.sweep().unwrap(), 1);
         assert_eq!(maildir.sweep().unwrap(), 0);
