@@ -191,3 +191,79 @@ impl Write for &Wire<'_> {
 fn is_tick(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A deadline whose line and message began so many seconds ago.
+    fn deadline(allowed: u64, ago: u64, busy: usize, threads: usize) -> Deadline {
+        let load = Load::new(threads);
+        load.set_busy(busy);
+        let deadline =
+            Deadline::new(Duration::from_secs(allowed), Arc::new(load), StopFlag::default());
+        deadline.began.set(seconds_ago(ago));
+        deadline
+    }
+
+    fn seconds_ago(seconds: u64) -> Option<Instant> {
+        Instant::now().checked_sub(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn a_line_has_its_time_and_no_more() {
+        assert_eq!(deadline(5, 4, 1, 1).late(), None);
+        assert_eq!(deadline(5, 5, 1, 1).late(), Some(Late::Line));
+        let restarted = deadline(5, 6, 1, 1);
+        restarted.restart();
+        assert_eq!(restarted.late(), None);
+    }
+
+    #[test]
+    fn nearly_all_threads_busy_is_stress_in_a_pool_of_some_size() {
+        assert_eq!(deadline(300, 10, 13, 16).late(), Some(Late::LineUnderStress));
+        assert_eq!(deadline(300, 9, 13, 16).late(), None);
+        assert_eq!(deadline(300, 10, 12, 15).late(), None, "a small pool");
+        assert_eq!(deadline(300, 10, 15, 15).late(), None, "a small pool");
+        assert_eq!(deadline(300, 10, 16, 20).late(), None, "just four fifths");
+        assert_eq!(deadline(300, 10, 17, 20).late(), Some(Late::LineUnderStress));
+    }
+
+    #[test]
+    fn a_message_must_keep_up_a_rate() {
+        let deadline = deadline(1, 0, 1, 1);
+        let message = |ago, octets| deadline.message.set(Some((seconds_ago(ago).unwrap(), octets)));
+        message(3, 0);
+        assert_eq!(deadline.late(), None);
+        message(4, 0);
+        assert_eq!(deadline.late(), Some(Late::Message));
+        message(5, 20 * 1024);
+        assert_eq!(deadline.late(), None);
+        message(6, 20 * 1024);
+        assert_eq!(deadline.late(), Some(Late::Message));
+        deadline.end_message();
+        assert_eq!(deadline.late(), None);
+    }
+
+    #[test]
+    fn only_the_octets_of_a_message_are_counted() {
+        let deadline = deadline(1, 0, 1, 1);
+        deadline.count(1000);
+        deadline.begin_message();
+        deadline.count(10);
+        deadline.count(20);
+        assert_eq!(deadline.message.get().map(|(_, octets)| octets), Some(30));
+    }
+
+    #[test]
+    fn stopping_ends_reading_at_once_and_leaves_a_moment_for_a_last_reply() {
+        let deadline = deadline(300, 2, 1, 1);
+        deadline.stop.store(true, Ordering::Relaxed);
+        assert_eq!(deadline.late(), Some(Late::Stopping));
+        assert_eq!(deadline.overtime(), None);
+        deadline.shorten_for_farewell();
+        assert_eq!(deadline.overtime(), Some(Late::Line), "two seconds are more than a moment");
+        deadline.restart();
+        assert_eq!(deadline.overtime(), None);
+    }
+}
