@@ -231,6 +231,22 @@ mod tests {
     }
 
     #[test]
+    fn lines_are_collected_up_to_a_block_and_no_further() {
+        let tree = Tree::empty();
+        let mut delivery = begin(&tree, &["a.vn/an"]);
+        let written = |delivery: &Delivery| delivery.copies[0].file.metadata().unwrap().len();
+        for _ in 0..BLOCK / 1024 {
+            delivery.append(&[b'x'; 1024]).unwrap();
+        }
+        assert_eq!((written(&delivery), delivery.block.len()), (0, BLOCK));
+        for _ in 0..5 * BLOCK / 1024 {
+            delivery.append(&[b'x'; 1024]).unwrap();
+            assert!(delivery.block.len() <= BLOCK);
+        }
+        assert_eq!(written(&delivery), 5 * BLOCK as u64);
+    }
+
+    #[test]
     fn a_delivery_that_is_given_up_leaves_no_file() {
         let tree = Tree::empty();
         let mut delivery = begin(&tree, &["a.vn/an", "a.vn/lan"]);

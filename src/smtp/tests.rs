@@ -434,6 +434,8 @@ fn a_wrong_form_is_answered_with_the_right_one() {
         ("MAIL FROM:<a@x> BODY=7BIT=8", "501 Syntax: MAIL FROM:*"),
         ("MAIL FROM:<a@x> =1", "501 Syntax: MAIL FROM:*"),
         ("MAIL FROM:<a@x> -A=1", "501 Syntax: MAIL FROM:*"),
+        ("MAIL FROM:<a@x> A_B=1", "501 Syntax: MAIL FROM:*"),
+        ("MAIL FROM:<a@x> A-B=1", "555 *"),
         ("MAIL FROM:<a@x> AUTH=<>", "555 *"),
         ("MAIL FROM:<a@x> SMTPUTF8", "555 *"),
         ("MAIL FROM:<a@x> RET=HDRS", "555 *"),
@@ -488,6 +490,29 @@ fn what_the_course_notes_print_is_accepted() {
         let output = answers(&Tree::new(), format!("HELO x\r\n{line}\r\n").as_bytes());
         let reply = output.lines().nth(2).unwrap();
         assert!(reply.starts_with("250"), "{line}: heard {reply}");
+    }
+}
+
+#[test]
+fn each_kindness_is_noted_and_what_the_rfc_allows_is_none() {
+    for (line, kindnesses) in [
+        ("HELO x", &[][..]),
+        ("HELO", &["HELO without a name"]),
+        ("EHLO a_b", &["a name with an underscore"]),
+        ("MAIL FROM:<a@x> SIZE=1", &[]),
+        ("MAIL FROM: <a@x>", &["a space after the colon"]),
+        ("MAIL FROM:a@x", &["an address without <>"]),
+        ("MAIL FROM:Tuan <a@x>", &["a name before the <>"]),
+        ("RCPT TO: Tuan <a@x>", &["a space after the colon", "a name before the <>"]),
+        ("RCPT TO: a@x", &["a space after the colon", "an address without <>"]),
+        // Blanks, brackets and escaped quotes inside a quoted string end nothing.
+        ("MAIL FROM:\"a b\"@x SIZE=1", &["an address without <>"]),
+        ("MAIL FROM:\"a\\\" <b\"@x", &["an address without <>"]),
+        ("MAIL FROM:\"<a\\\\\" <b@x>", &["a name before the <>"]),
+    ] {
+        let (_, noted) = command::parse(line.as_bytes()).unwrap();
+        let noted: Vec<&str> = noted.iter().map(|text| text.split(';').next().unwrap()).collect();
+        assert_eq!(noted, kindnesses, "{line}");
     }
 }
 
