@@ -670,6 +670,14 @@ fn keys_that_are_no_text_are_explained() {
 }
 
 #[test]
+fn a_path_that_is_too_long_is_a_bad_sender_or_a_bad_recipient() {
+    let long = "x".repeat(65);
+    let input = format!("EHLO x\r\nMAIL FROM:<{long}@x>\r\nMAIL FROM:<>\r\nRCPT TO:<{long}@x>\r\n");
+    let output = answers(&Tree::new(), input.as_bytes());
+    assert!(output.contains("\r\n501 5.1.7 ") && output.contains("\r\n501 5.1.3 "), "{output}");
+}
+
+#[test]
 fn an_address_beyond_ascii_is_refused_as_such() {
     let tree = Tree::new();
     let input = "HELO x\r\nMAIL FROM:<hùng@x>\r\nVRFY hùng\r\nMAIL FROM:<>\r\nRCPT TO:<hùng@nuce.edu.vn>\r\n";
@@ -919,6 +927,19 @@ fn the_hundred_and_first_recipient_has_to_wait() {
 }
 
 // The store fails.
+
+#[test]
+fn a_full_disk_is_452_and_any_other_failure_451() {
+    for (kind, code) in [
+        (io::ErrorKind::StorageFull, 452),
+        (io::ErrorKind::QuotaExceeded, 452),
+        (io::ErrorKind::FileTooLarge, 452),
+        (io::ErrorKind::PermissionDenied, 451),
+        (io::ErrorKind::NotFound, 451),
+    ] {
+        assert_eq!(reply::cannot_store(&kind.into()).code, code);
+    }
+}
 
 #[test]
 fn a_mailbox_removed_after_rcpt_is_451_and_the_others_get_nothing() {
