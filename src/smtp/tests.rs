@@ -436,6 +436,7 @@ fn a_wrong_form_is_answered_with_the_right_one() {
         ("MAIL FROM:<a@x> -A=1", "501 Syntax: MAIL FROM:*"),
         ("MAIL FROM:<a@x> A_B=1", "501 Syntax: MAIL FROM:*"),
         ("MAIL FROM:<a@x> A-B=1", "555 *"),
+        ("MAIL FROM:<a@x> A=b=c", "501 Syntax: MAIL FROM:*"),
         ("MAIL FROM:<a@x> AUTH=<>", "555 *"),
         ("MAIL FROM:<a@x> SMTPUTF8", "555 *"),
         ("MAIL FROM:<a@x> RET=HDRS", "555 *"),
@@ -674,7 +675,8 @@ fn a_path_that_is_too_long_is_a_bad_sender_or_a_bad_recipient() {
     let long = "x".repeat(65);
     let input = format!("EHLO x\r\nMAIL FROM:<{long}@x>\r\nMAIL FROM:<>\r\nRCPT TO:<{long}@x>\r\n");
     let output = answers(&Tree::new(), input.as_bytes());
-    assert!(output.contains("\r\n501 5.1.7 ") && output.contains("\r\n501 5.1.3 "), "{output}");
+    let (sender, recipient) = (output.find("501 5.1.7 "), output.find("501 5.1.3 "));
+    assert!(sender.is_some() && sender < recipient, "{output}");
 }
 
 #[test]
@@ -718,7 +720,9 @@ fn a_line_of_64_kib_is_kept_and_a_longer_one_refused() {
     for (length, code) in [(MAX_TEXT_LINE - 2, 250), (MAX_TEXT_LINE - 1, 554), (200_000, 554)] {
         let tree = Tree::new();
         let text = [b"a: b\r\n\r\n", &vec![b'x'; length][..], b"\r\n.\r\nNOOP\r\n"].concat();
-        assert_eq!(codes(&tree, &message(&text))[3..], [354, code, 250], "{length}");
+        let output = answers(&tree, &message(&text));
+        assert_eq!(codes_of(&output)[3..], [354, code, 250], "{length}");
+        assert_eq!(output.contains("554 A line of the message is over"), code == 554);
         assert_eq!(tree.files().len(), usize::from(code == 250));
     }
 }
@@ -784,6 +788,10 @@ fn there_is_one_return_path_and_it_is_ours() {
         ("a: b\r\nRETURN-PATH:\r\n <evil@x>\r\n\t(folded)\r\nc: d\r\n e\r\n", "a: b\nc: d\n e\n"),
         ("a: b\r\nReturn-Path: <evil@x>\r\n\r\n x\r\n", "a: b\n\n x\n"),
         ("a: b\r\n\r\nReturn-Path: <a quotation>\r\n", "a: b\n\nReturn-Path: <a quotation>\n"),
+        (
+            "no header\r\nReturn-Path: <a quotation>\r\n",
+            "\nno header\nReturn-Path: <a quotation>\n",
+        ),
     ] {
         let tree = Tree::new();
         answers(&tree, &message(format!("{text}.\r\n").as_bytes()));
