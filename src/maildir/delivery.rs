@@ -58,15 +58,16 @@ impl Delivery {
         &self.id
     }
 
-    /// Adds `bytes` to every recipient's file; they may wait in the block for more.
+    /// Adds a line to every recipient's file, with the LF of a file; it may wait in the block.
     ///
     /// # Errors
-    /// When a file cannot take them.
-    pub fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if self.block.len() + bytes.len() > BLOCK {
+    /// When a file cannot take what waited before it.
+    pub fn append_line(&mut self, line: &[u8]) -> io::Result<()> {
+        if self.block.len() + line.len() >= BLOCK {
             self.flush()?;
         }
-        self.block.extend_from_slice(bytes);
+        self.block.extend_from_slice(line);
+        self.block.push(b'\n');
         Ok(())
     }
 
@@ -218,9 +219,8 @@ mod tests {
     fn a_message_appears_whole_in_every_mailbox() {
         let tree = Tree::empty();
         let mut delivery = begin(&tree, &["a.vn/an", "a.vn/lan"]);
-        delivery.append(b"one\n").unwrap();
-        delivery.append(&[b'x'; 3 * BLOCK]).unwrap();
-        delivery.append(b"\n").unwrap();
+        delivery.append_line(b"one").unwrap();
+        delivery.append_line(&[b'x'; 3 * BLOCK]).unwrap();
         assert!(tree.mail("a.vn/an").is_empty());
         let paths = delivery.publish().unwrap();
         let text = [b"one\n", &[b'x'; 3 * BLOCK][..], b"\n"].concat();
@@ -236,11 +236,11 @@ mod tests {
         let mut delivery = begin(&tree, &["a.vn/an"]);
         let written = |delivery: &Delivery| delivery.copies[0].file.metadata().unwrap().len();
         for _ in 0..BLOCK / 1024 {
-            delivery.append(&[b'x'; 1024]).unwrap();
+            delivery.append_line(&[b'x'; 1023]).unwrap();
         }
         assert_eq!((written(&delivery), delivery.block.len()), (0, BLOCK));
         for _ in 0..5 * BLOCK / 1024 {
-            delivery.append(&[b'x'; 1024]).unwrap();
+            delivery.append_line(&[b'x'; 1023]).unwrap();
             assert!(delivery.block.len() <= BLOCK);
         }
         assert_eq!(written(&delivery), 5 * BLOCK as u64);
@@ -250,7 +250,7 @@ mod tests {
     fn a_delivery_that_is_given_up_leaves_no_file() {
         let tree = Tree::empty();
         let mut delivery = begin(&tree, &["a.vn/an", "a.vn/lan"]);
-        delivery.append(b"text\n").unwrap();
+        delivery.append_line(b"text").unwrap();
         assert_eq!(tree.files().len(), 2);
         drop(delivery);
         assert!(tree.files().is_empty());

@@ -176,7 +176,8 @@ impl Part {
 /// Whether the line is a single dot, whatever it ends in and whatever CRs are around it.
 fn is_dot(line: &Line) -> bool {
     let mut octets = line.bytes.iter().filter(|&&b| b != b'\r' && b != b'\n');
-    !line.continued
+    matches!(line.bytes, [b'.' | b'\r', ..])
+        && !line.continued
         && line.ending != Ending::Cut
         && octets.next() == Some(&b'.')
         && octets.next().is_none()
@@ -185,8 +186,7 @@ fn is_dot(line: &Line) -> bool {
 /// Appends `text` and LF, after a blank line if there is no header before it.
 fn append_line(delivery: &mut Delivery, is_headless: bool, text: &[u8]) -> io::Result<()> {
     if is_headless {
-        delivery.append(b"\n")?;
+        delivery.append_line(b"")?;
     }
-    delivery.append(text)?;
-    delivery.append(b"\n")
+    delivery.append_line(text)
 }

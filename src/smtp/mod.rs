@@ -223,7 +223,9 @@ impl<'a, R: Read, W: Write> Session<'a, R, W> {
             arrived: SystemTime::now(),
         };
         let header = trace.to_header();
-        delivery.append(header.as_bytes())?;
+        for line in header.lines() {
+            delivery.append_line(line.as_bytes())?;
+        }
         Ok(delivery)
     }
 
