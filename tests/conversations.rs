@@ -288,6 +288,8 @@ fn a_recorded_session_can_be_played() {
     assert_eq!(files.len(), sessions.len());
     let texts: Vec<String> = files.iter().map(|file| fs::read_to_string(file).unwrap()).collect();
     assert!(texts.iter().all(|text| text.contains("\nserver: --max-size 100000\n")));
+    assert!(texts.iter().all(|text| text.ends_with("S: (closed)\n")));
+    assert!(texts.concat().contains("\nC: (half-closed)\n"));
     assert!(!texts.concat().contains("secret"));
     let files: Vec<&str> = files.iter().map(|file| file.to_str().unwrap()).collect();
     let output = replay(&[&["--start", &start()], &files[..]].concat());
