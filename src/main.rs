@@ -15,6 +15,7 @@ mod server;
 mod smtp;
 #[cfg(test)]
 mod testing;
+mod text;
 mod transcript;
 mod wire;
 
