@@ -17,7 +17,9 @@ const REPLAY: &str = env!("CARGO_BIN_EXE_replay");
 
 /// The command that starts the server that cargo has built for this test.
 fn start() -> String {
-    format!("'{BINARY}' --listen 127.0.0.1:{{port}} --mailboxes {{mailboxes}} {{flags}}")
+    format!(
+        "'{BINARY}' --listen 127.0.0.1:{{port}} --pop3 127.0.0.1:{{pop3}} --mailboxes {{mailboxes}} {{flags}}"
+    )
 }
 
 fn replay(args: &[&str]) -> Output {

@@ -12,7 +12,7 @@ mod trace;
 #[cfg(test)]
 mod fuzz;
 #[cfg(test)]
-mod tests;
+pub mod tests;
 
 use std::io::{self, Read, Write};
 use std::net::IpAddr;
@@ -72,9 +72,9 @@ enum Hangup {
 impl<'a, R: Read, W: Write> Session<'a, R, W> {
     pub fn new(reader: R, writer: W, setting: Setting<'a>) -> Self {
         let Setting { session, config, .. } = setting;
-        let recording = config.record.as_deref();
-        let recording =
-            recording.and_then(|folder| Recording::begin(folder, session, &config.server_line()));
+        let (flags, folder) = (config.server_line(), config.record.as_deref());
+        let recording = folder
+            .and_then(|folder| Recording::begin(folder, session, flags.as_deref().as_slice()));
         let transcript = Transcript::new(session, recording);
         let channel = Channel::new(reader, writer, transcript, setting.deadline);
         Session { setting, channel, enhanced: false, errors: 0 }
