@@ -17,6 +17,35 @@ pub fn hear_line(client: &mut Client, patience: Duration) -> Result<String, Stri
     if is_reply { Ok(visible(text)) } else { Err(format!("no reply: {}", visible(&line))) }
 }
 
+/// Compares what a POP3 server says next with one line. With `codes_only`, only `+OK` and `-ERR` and
+/// the ends of lists and messages count.
+pub fn expect_text(
+    client: &mut Client,
+    pattern: &str,
+    codes_only: bool,
+    patience: Duration,
+) -> Result<(), String> {
+    let is_reply = pattern.starts_with("+OK") || pattern.starts_with("-ERR");
+    if codes_only && !is_reply && pattern != "." {
+        return Ok(());
+    }
+    let skips = std::mem::take(&mut client.skips) || (codes_only && pattern == ".");
+    loop {
+        let line = client.hear(patience).map_err(|silence| silence.to_string())?;
+        let text = line.strip_suffix(b"\r\n");
+        let text = visible(text.ok_or_else(|| format!("no CRLF in {}", visible(&line)))?);
+        let word = |line: &str| line.split(' ').next().map(str::to_owned);
+        let same = matches(&text, pattern) || codes_only && word(&text) == word(pattern);
+        if same {
+            return Ok(());
+        }
+        // The dot is the end of what may be skipped.
+        if !skips || text == "." {
+            return Err(text);
+        }
+    }
+}
+
 /// Hears a whole reply; its lines are joined by blanks.
 pub fn hear_reply(client: &mut Client, patience: Duration) -> Result<String, String> {
     let mut reply = String::new();

@@ -9,8 +9,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::client::{Client, Silence, visible};
-use crate::compare::{contains, hear_line, hear_reply, matches};
-use crate::script::{Act, Action, Conversation, Expected, Mail, Process, Step};
+use crate::compare::{contains, expect_text, hear_line, hear_reply, matches};
+use crate::script::{Act, Action, Conversation, Expected, Mail, Process, Protocol, Step};
 use crate::server::{Server, Template};
 
 /// How long the server may still speak after the last line, if it says more than was asked.
@@ -19,6 +19,8 @@ const AFTERTHOUGHT: Duration = Duration::from_millis(100);
 /// How conversations are played.
 pub struct Options {
     pub against: Against,
+    /// Where a server that runs already speaks POP3.
+    pub pop3: Option<SocketAddr>,
     /// Whether only the codes of replies are compared.
     pub codes_only: bool,
     /// How long the server may take for anything.
@@ -58,6 +60,10 @@ pub struct Difference {
 struct Play<'a> {
     options: &'a Options,
     address: SocketAddr,
+    /// Where the server speaks POP3, if we know.
+    pop3: Option<SocketAddr>,
+    /// What a client speaks that connects now.
+    protocol: Protocol,
     mailboxes: Option<PathBuf>,
     server: Option<Server>,
     clients: BTreeMap<usize, Client>,
@@ -102,6 +108,12 @@ fn why_not(conversation: &Conversation, options: &Options) -> Option<String> {
         Against::Running(..) if !conversation.flags.is_empty() => {
             "server: needs a server that replay starts"
         }
+        Against::Running(..) if conversation.needs_pop3() && options.pop3.is_none() => {
+            "POP3 needs --pop3 HOST:PORT"
+        }
+        Against::Started(template) if conversation.needs_pop3() && !template.takes("pop3") => {
+            "POP3 needs {pop3} in --start"
+        }
         Against::Running(_, None) if writes_files => "file: needs --mailboxes",
         Against::Started(template)
             if !conversation.flags.is_empty() && !template.takes("flags") =>
@@ -126,18 +138,32 @@ fn asks_for_mail(conversation: &Conversation) -> bool {
 impl<'a> Play<'a> {
     /// Gets a server, and looks what lies in the mailboxes already.
     fn begin(conversation: &Conversation, options: &'a Options) -> Result<Play<'a>, String> {
-        let (address, mailboxes, server) = match &options.against {
-            Against::Running(address, mailboxes) => (*address, mailboxes.clone(), None),
+        let (address, pop3, mailboxes, server) = match &options.against {
+            Against::Running(address, mailboxes) => {
+                (*address, options.pop3, mailboxes.clone(), None)
+            }
             Against::Started(template) => {
-                let server = Server::start(template, &conversation.flags);
+                let needs_pop3 = conversation.needs_pop3();
+                let server = Server::start(template, &conversation.flags, needs_pop3);
                 let server = server.map_err(|e| e.to_string())?;
                 let mailboxes = template.takes("mailboxes").then(|| server.mailboxes());
-                (server.address(), mailboxes, Some(server))
+                (server.address(), Some(server.pop3()), mailboxes, Some(server))
             }
         };
         let (clients, gone, before) = (BTreeMap::new(), HashSet::new(), BTreeMap::new());
-        let unheard = false;
-        let mut play = Play { options, address, mailboxes, server, clients, gone, unheard, before };
+        let (unheard, protocol) = (false, conversation.protocol);
+        let mut play = Play {
+            options,
+            address,
+            pop3,
+            protocol,
+            mailboxes,
+            server,
+            clients,
+            gone,
+            unheard,
+            before,
+        };
         for step in &conversation.steps {
             if let Action::Mail { address, .. } = &step.action {
                 let names = play.mail(address).into_iter().map(|(name, _)| name).collect();
@@ -159,9 +185,13 @@ impl<'a> Play<'a> {
                 Ok(())
             }
             Action::Do(process) => self.control(*process),
+            Action::Port(protocol) => {
+                self.protocol = *protocol;
+                Ok(())
+            }
         };
         result.map_err(|heard| {
-            let hangs = matches!(&step.action, Action::Server(number, Expected::Reply { .. })
+            let hangs = matches!(&step.action, Action::Server(number, Expected::Reply { .. } | Expected::Text(_))
                 if self.clients.get(number).is_some_and(|client| !client.has_heard)
                     && heard.starts_with("(nothing"));
             self.unheard |= hangs;
@@ -218,7 +248,11 @@ impl<'a> Play<'a> {
             return Err(format!("client {number} has hung up before"));
         }
         if !self.clients.contains_key(&number) {
-            let (address, patience) = (self.address, self.options.patience);
+            let address = match self.protocol {
+                Protocol::Smtp => self.address,
+                Protocol::Pop3 => self.pop3.ok_or("POP3 needs --pop3 HOST:PORT")?,
+            };
+            let patience = self.options.patience;
             self.unheard = true;
             let client = Client::connect(address, patience);
             let client = client.map_err(|e| format!("nobody at {address}: {e}"))?;
@@ -243,6 +277,11 @@ impl<'a> Play<'a> {
                 Err(Silence::Nothing(_)) => Ok(()),
                 Err(silence) => Err(silence.to_string()),
             },
+            Expected::Text(pattern) => expect_text(client, pattern, codes_only, patience),
+            Expected::AnyLines => {
+                client.skips = true;
+                Ok(())
+            }
             // The last line of the reply brings the code.
             Expected::Line(_) if codes_only => Ok(()),
             Expected::Line(pattern) => {

@@ -1,6 +1,7 @@
 //! Conversation files: text or Markdown becomes [`Conversation`]s. `docs/conversations.md` is the
 //! description.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// One conversation, to be played against a fresh server.
@@ -11,9 +12,18 @@ pub struct Conversation {
     pub line: usize,
     /// Whether it must differ: an exercise that is not solved yet.
     pub todo: bool,
+    /// What the first clients speak.
+    pub protocol: Protocol,
     /// What the `server:` line says.
     pub flags: Vec<String>,
     pub steps: Vec<Step>,
+}
+
+/// What a client and the server speak.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Protocol {
+    Smtp,
+    Pop3,
 }
 
 /// One line of a conversation.
@@ -42,6 +52,8 @@ pub enum Action {
     },
     Wait(Duration),
     Do(Process),
+    /// The clients that appear from here on speak this.
+    Port(Protocol),
 }
 
 #[derive(Debug, PartialEq)]
@@ -61,6 +73,10 @@ pub enum Expected {
     },
     /// One line of a reply that goes on.
     Line(String),
+    /// One line that a POP3 server says: a reply, or a line of a list or a message after it.
+    Text(String),
+    /// Any lines, up to one that fits the next `S:` line.
+    AnyLines,
     Closed,
     NothingFor(Duration),
 }
@@ -76,6 +92,14 @@ pub enum Process {
     Kill,
     Stop,
     Start,
+}
+
+impl Conversation {
+    /// Whether a client in it may speak POP3.
+    pub fn needs_pop3(&self) -> bool {
+        let switch = Action::Port(Protocol::Pop3);
+        self.protocol == Protocol::Pop3 || self.steps.iter().any(|step| step.action == switch)
+    }
 }
 
 /// A file that cannot be understood: the line, from 1, and what is wrong there.
@@ -103,7 +127,7 @@ pub fn decode(octets: &[u8]) -> Result<String, Wrong> {
     }
 }
 
-/// Finds the conversations in a file: its `smtp` blocks if it is Markdown, else the whole file.
+/// Finds the conversations in a file: its `smtp` and `pop3` blocks if it is Markdown, else the whole file.
 ///
 /// # Errors
 /// The first line that cannot be understood.
@@ -112,7 +136,7 @@ pub fn parse(file: &str, text: &str) -> Result<Vec<Conversation>, Wrong> {
         return parse_markdown(file, text);
     }
     let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line));
-    Ok(vec![parse_conversation(file, 1, false, lines)?])
+    Ok(vec![parse_conversation(file, 1, Protocol::Smtp, false, lines)?])
 }
 
 /// Finds the blocks of a Markdown file.
@@ -134,10 +158,9 @@ fn parse_markdown(file: &str, text: &str) -> Result<Vec<Conversation>, Wrong> {
             block.push((number_inside, unindented.unwrap_or(inside.trim_start())));
         }
         let mut words = info.split_whitespace();
-        if words.next() == Some("smtp") {
-            let todo = words.next() == Some("todo");
-            conversations.push(parse_conversation(file, number, todo, block.into_iter())?);
-        }
+        let Some(protocol) = words.next().and_then(protocol) else { continue };
+        let (todo, block) = (words.next() == Some("todo"), block.into_iter());
+        conversations.push(parse_conversation(file, number, protocol, todo, block)?);
     }
     Ok(conversations)
 }
@@ -150,13 +173,24 @@ fn opening_fence(line: &str) -> Option<(&str, &str)> {
     (ticks >= 3 && !info.contains('`')).then_some((fence, info))
 }
 
+/// The protocol of that name.
+fn protocol(name: &str) -> Option<Protocol> {
+    match name {
+        "smtp" => Some(Protocol::Smtp),
+        "pop3" => Some(Protocol::Pop3),
+        _ => None,
+    }
+}
+
 fn parse_conversation<'a>(
     file: &str,
     line: usize,
+    protocol: Protocol,
     todo: bool,
     lines: impl Iterator<Item = (usize, &'a str)>,
 ) -> Result<Conversation, Wrong> {
     let (mut flags, mut steps) = (Vec::new(), Vec::new());
+    let mut speakers = Speakers { now: protocol, known: BTreeMap::new() };
     for (line, text) in lines {
         let text = text.trim_end();
         if text.trim_start().is_empty() || text.starts_with('#') {
@@ -169,14 +203,21 @@ fn parse_conversation<'a>(
             flags.extend(given.split_whitespace().map(str::to_owned));
             continue;
         }
-        let action = parse_line(text).map_err(|wrong| (line, wrong))?;
+        let action = parse_line(text, &mut speakers).map_err(|wrong| (line, wrong))?;
         steps.push(Step { line, text: text.to_owned(), action });
     }
-    Ok(Conversation { file: file.to_owned(), line, todo, flags, steps })
+    Ok(Conversation { file: file.to_owned(), line, todo, protocol, flags, steps })
+}
+
+/// What each client speaks.
+struct Speakers {
+    /// What a client speaks that appears here.
+    now: Protocol,
+    known: BTreeMap<usize, Protocol>,
 }
 
 /// Parses one line.
-fn parse_line(text: &str) -> Result<Action, String> {
+fn parse_line(text: &str, speakers: &mut Speakers) -> Result<Action, String> {
     let Some(mark) = text.find([':', '!']) else { return Err(unknown(text)) };
     let (word, rest) = text.split_at(mark + 1);
     let rest = rest.strip_prefix(' ').unwrap_or(rest);
@@ -190,6 +231,10 @@ fn parse_line(text: &str) -> Result<Action, String> {
             }
             Ok(Action::File { path: path.trim().to_owned(), content: content.to_owned() })
         }
+        "port:" => {
+            speakers.now = protocol(rest).ok_or("port: takes smtp or pop3")?;
+            Ok(Action::Port(speakers.now))
+        }
         "wait:" => Ok(Action::Wait(parse_time(rest)?)),
         "do:" => match rest {
             "kill" => Ok(Action::Do(Process::Kill)),
@@ -197,23 +242,26 @@ fn parse_line(text: &str) -> Result<Action, String> {
             "start" => Ok(Action::Do(Process::Start)),
             _ => Err("do: takes kill, stop or start".into()),
         },
-        _ => parse_speech(word, rest).unwrap_or_else(|| Err(unknown(text))),
+        _ => parse_speech(word, rest, speakers).unwrap_or_else(|| Err(unknown(text))),
     }
 }
 
 fn unknown(text: &str) -> String {
     let word = text.split_whitespace().next().unwrap_or_default();
-    format!("{word:?} is unknown; a line begins with C: C! S: M: # server: file: wait: or do:")
+    format!(
+        "{word:?} is unknown; a line begins with C: C! S: M: # server: file: port: wait: or do:"
+    )
 }
 
 /// Parses `C:`, `C!` and `S:`, with or without a client's number.
-fn parse_speech(word: &str, rest: &str) -> Option<Result<Action, String>> {
+fn parse_speech(word: &str, rest: &str, speakers: &mut Speakers) -> Option<Result<Action, String>> {
     let (side, number) = word.split_at_checked(1)?;
     let (number, mark) = number.split_at_checked(number.len().checked_sub(1)?)?;
     let client = if number.is_empty() { 1 } else { number.parse().ok()? };
     if !(1..=9).contains(&client) {
         return None;
     }
+    let protocol = *speakers.known.entry(client).or_insert(speakers.now);
     match (side, mark) {
         ("C", ":") => Some(Ok(Action::Client(
             client,
@@ -224,18 +272,22 @@ fn parse_speech(word: &str, rest: &str) -> Option<Result<Action, String>> {
             },
         ))),
         ("C", "!") => Some(unescape(rest).map(|octets| Action::Client(client, Act::Send(octets)))),
-        ("S", ":") => Some(parse_expected(rest).map(|what| Action::Server(client, what))),
+        ("S", ":") => Some(parse_expected(rest, protocol).map(|what| Action::Server(client, what))),
         _ => None,
     }
 }
 
 /// Parses what the server is expected to do.
-fn parse_expected(rest: &str) -> Result<Expected, String> {
+fn parse_expected(rest: &str, protocol: Protocol) -> Result<Expected, String> {
     if rest == "(closed)" {
         return Ok(Expected::Closed);
     }
     if let Some(time) = rest.strip_prefix("(nothing for ").and_then(|t| t.strip_suffix(')')) {
         return Ok(Expected::NothingFor(parse_time(time)?));
+    }
+    if protocol == Protocol::Pop3 {
+        let is_any = rest == "(any lines)";
+        return Ok(if is_any { Expected::AnyLines } else { Expected::Text(rest.to_owned()) });
     }
     let code = rest.get(..3).filter(|code| code.bytes().all(|b| b.is_ascii_digit()));
     let code = code.ok_or("S: takes a reply of three digits, (closed), or (nothing for 1s)")?;
