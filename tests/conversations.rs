@@ -18,7 +18,7 @@ const REPLAY: &str = env!("CARGO_BIN_EXE_replay");
 /// The command that starts the server that cargo has built for this test.
 fn start() -> String {
     format!(
-        "'{BINARY}' --listen 127.0.0.1:{{port}} --pop3 127.0.0.1:{{pop3}} --mailboxes {{mailboxes}} {{flags}}"
+        "'{BINARY}' --listen 127.0.0.1:{{port}} --pop3 {{pop3}} --mailboxes {{mailboxes}} {{flags}}"
     )
 }
 
@@ -57,7 +57,10 @@ fn documents() -> Vec<PathBuf> {
 #[test]
 fn every_conversation_in_the_documents_is_what_the_server_says() {
     let documents = documents();
-    let has_conversation = |path: &&PathBuf| fs::read_to_string(path).unwrap().contains("```smtp");
+    let has_conversation = |path: &&PathBuf| {
+        let text = fs::read_to_string(path).unwrap();
+        text.contains("```smtp") || text.contains("```pop3")
+    };
     let files: Vec<&str> =
         documents.iter().filter(has_conversation).map(|path| path.to_str().unwrap()).collect();
     let output = replay(&[&["--start", &start()], &files[..]].concat());

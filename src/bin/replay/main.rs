@@ -37,8 +37,8 @@ Without a flag, each is played against a fresh server of this project.
   --against HOST:PORT   play against a server that runs already
   --pop3 HOST:PORT      ... and speaks POP3 here
   --mailboxes DIR       ... whose mailboxes are here, for the M: and file: lines
-  --start 'COMMAND'     play against a server that this starts; {port}, {pop3}, {mailboxes} and
-                        {flags} in it are filled in
+  --start 'COMMAND'     play against a server that this starts; {port}, {mailboxes}, {flags}
+                        and {pop3} (127.0.0.1:PORT, or off) in it are filled in
   --codes-only          compare the codes of the replies, not their texts
   --patience SECONDS    how long the server may take for anything [10]
   --talk HOST:PORT      type a conversation: what you type is sent with CRLF

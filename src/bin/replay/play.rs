@@ -147,7 +147,7 @@ impl<'a> Play<'a> {
                 let server = Server::start(template, &conversation.flags, needs_pop3);
                 let server = server.map_err(|e| e.to_string())?;
                 let mailboxes = template.takes("mailboxes").then(|| server.mailboxes());
-                (server.address(), Some(server.pop3()), mailboxes, Some(server))
+                (server.address(), server.pop3(), mailboxes, Some(server))
             }
         };
         let (clients, gone, before) = (BTreeMap::new(), HashSet::new(), BTreeMap::new());

@@ -24,7 +24,7 @@ pub struct Template {
 pub struct Server {
     child: Child,
     port: u16,
-    pop3: u16,
+    pop3: Option<SocketAddr>,
     words: Vec<String>,
     folder: Folder,
 }
@@ -54,8 +54,7 @@ impl Template {
     /// The command line of this project's own server at `binary`.
     pub fn of_binary(binary: &Path) -> Template {
         let binary = binary.to_string_lossy().into_owned();
-        let rest =
-            "--listen 127.0.0.1:{port} --pop3 127.0.0.1:{pop3} --mailboxes {mailboxes} {flags}";
+        let rest = "--listen 127.0.0.1:{port} --pop3 {pop3} --mailboxes {mailboxes} {flags}";
         Template { words: [binary].into_iter().chain(rest.split(' ').map(str::to_owned)).collect() }
     }
 
@@ -65,7 +64,7 @@ impl Template {
     }
 
     /// The words with everything filled in.
-    fn fill(&self, port: u16, pop3: u16, mailboxes: &Path, flags: &[String]) -> Vec<String> {
+    fn fill(&self, port: u16, pop3: &str, mailboxes: &Path, flags: &[String]) -> Vec<String> {
         let mailboxes = mailboxes.to_string_lossy();
         let mut filled = Vec::new();
         for word in &self.words {
@@ -74,7 +73,7 @@ impl Template {
                 continue;
             }
             let word = word.replace("{port}", &port.to_string());
-            let word = word.replace("{pop3}", &pop3.to_string());
+            let word = word.replace("{pop3}", pop3);
             let word = word.replace("{mailboxes}", &mailboxes);
             filled.push(word.replace("{flags}", &flags.join(" ")));
         }
@@ -95,10 +94,10 @@ impl Server {
         // Both are held until both are known, or they might be the same.
         let (smtp, pop3) = (free()?, if needs_pop3 { Some(free()?) } else { None });
         let port = smtp.local_addr()?.port();
-        // Port 0 is any that is free, and cannot be taken.
-        let pop3 = pop3.map(|pop3| pop3.local_addr()).transpose()?.map_or(0, |pop3| pop3.port());
+        let pop3 = pop3.map(|pop3| pop3.local_addr()).transpose()?;
         drop(smtp);
-        let words = template.fill(port, pop3, &folder.0.join("mailboxes"), flags);
+        let place = pop3.map_or("off".to_owned(), |pop3| pop3.to_string());
+        let words = template.fill(port, &place, &folder.0.join("mailboxes"), flags);
         let child = spawn(&words, &folder)?;
         Ok(Server { child, port, pop3, words, folder })
     }
@@ -107,9 +106,9 @@ impl Server {
         SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
     }
 
-    /// Where it speaks POP3.
-    pub fn pop3(&self) -> SocketAddr {
-        SocketAddr::from((Ipv4Addr::LOCALHOST, self.pop3))
+    /// Where it speaks POP3, if that was needed.
+    pub fn pop3(&self) -> Option<SocketAddr> {
+        self.pop3
     }
 
     pub fn mailboxes(&self) -> PathBuf {
