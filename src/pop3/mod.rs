@@ -4,6 +4,7 @@
 
 mod command;
 mod form;
+mod login;
 pub mod reply;
 mod session;
 
@@ -15,12 +16,13 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::time::Duration;
 
 use self::command::{Command, MAX_COMMAND_LINE, Password};
+use self::login::Login;
 use self::reply::Reply;
 use self::session::{State, Step};
 use crate::channel::{Channel, Lost};
 use crate::config::Config;
 use crate::line::Ending;
-use crate::maildir::{Maildir, Maildrop, Stored, Verdict};
+use crate::maildir::{Maildir, Maildrop, Stored};
 use crate::recording::Recording;
 use crate::text::{self, TLS_HANDSHAKE};
 use crate::transcript::Transcript;
@@ -174,63 +176,30 @@ impl<'a, R: Read, W: Write> Session<'a, R, W> {
         }
     }
 
-    /// Opens the mailbox of `user`, if the password is right and nobody else has it open.
+    /// Opens the mailbox of `user`, if that is right; the last wrong password has to wait.
     fn log_in(&mut self, user: &str, password: &Password) -> (State, Reply) {
-        let reply = match self.open(user, password) {
-            Ok(Ok(maildrop)) => {
+        let Setting { session, maildir, deadline, penalty, .. } = self.setting;
+        let reply = match login::open(session, maildir, user, password) {
+            Ok(Login::Open(maildrop)) => {
                 let reply = reply::logged_in(&maildrop);
                 return (State::Transaction(maildrop), reply);
             }
-            Ok(Err(refusal)) => refusal,
+            Ok(Login::InUse) => reply::in_use(),
+            Ok(Login::Wrong) => {
+                self.wrong_passwords += 1;
+                if self.wrong_passwords < MAX_WRONG_PASSWORDS {
+                    reply::wrong_password()
+                } else {
+                    deadline.pause(penalty);
+                    reply::wrong_password().and_close()
+                }
+            }
             Err(error) => {
                 log::error!("cannot use the mailbox tree: {error}");
                 reply::cannot_open()
             }
         };
         (State::START, reply)
-    }
-
-    /// Asks the store for a mailbox. The log says why a login fails; the client hears less.
-    fn open(&mut self, user: &str, password: &Password) -> io::Result<Result<Maildrop, Reply>> {
-        let Setting { session, maildir, .. } = self.setting;
-        let Some(mailbox) = maildir.find_user(user)? else {
-            log::warn!("[{session}] no login as {user:?}: no such user, or in several domains");
-            return Ok(Err(self.wrong_password()));
-        };
-        match mailbox.check_password(password.octets())? {
-            Verdict::Right => {}
-            Verdict::Wrong => {
-                log::warn!("[{session}] no login as {}: wrong password", mailbox.address());
-                return Ok(Err(self.wrong_password()));
-            }
-            Verdict::NoneIsSet => {
-                let (address, file) = (mailbox.address(), mailbox.password_file());
-                let file = file.display();
-                log::warn!(
-                    "[{session}] no login as {address}: no password is set; do so with: \
-                     printf 'a-password\\n' > {file}"
-                );
-                return Ok(Err(self.wrong_password()));
-            }
-        }
-        let maildrop = maildir.open(&mailbox)?;
-        log::info!(
-            "[{session}] {} for {}",
-            if maildrop.is_some() { "logged in" } else { "the mailbox is in use" },
-            mailbox.address()
-        );
-        Ok(maildrop.ok_or_else(reply::in_use))
-    }
-
-    /// Counts a wrong password; the last one has to wait for its refusal.
-    fn wrong_password(&mut self) -> Reply {
-        self.wrong_passwords += 1;
-        let reply = reply::wrong_password();
-        if self.wrong_passwords < MAX_WRONG_PASSWORDS {
-            return reply;
-        }
-        self.setting.deadline.pause(self.setting.penalty);
-        reply.and_close()
     }
 
     /// Sends a message, and marks it as retrieved once it is sent.

@@ -5,6 +5,8 @@
 
 mod client;
 mod compare;
+mod octets;
+mod options;
 mod play;
 mod script;
 mod server;
@@ -20,7 +22,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use play::{Against, Difference, Options, Outcome};
+use options::{Against, Options};
+use play::{Difference, Outcome};
 use script::Conversation;
 use server::Template;
 
@@ -95,8 +98,8 @@ fn run(args: Vec<String>) -> Result<bool, String> {
     let mut conversations = Vec::new();
     for file in &all_files(&wishes.files)? {
         let octets = fs::read(file).map_err(|e| format!("{file}: {e}"))?;
-        let wrong = |(line, what): script::Wrong| format!("{file}:{line}: {what}");
-        let text = script::decode(&octets).map_err(wrong)?;
+        let wrong = |(line, what): octets::Wrong| format!("{file}:{line}: {what}");
+        let text = octets::decode(&octets).map_err(wrong)?;
         conversations.extend(script::parse(file, &text).map_err(wrong)?);
     }
     if conversations.is_empty() {

@@ -8,32 +8,14 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::client::{Client, Silence, visible};
-use crate::compare::{contains, expect_text, hear_line, hear_reply, matches};
+use crate::client::{Client, visible};
+use crate::compare::{contains, expect};
+use crate::options::{Against, Options, why_not};
 use crate::script::{Act, Action, Conversation, Expected, Mail, Process, Protocol, Step};
-use crate::server::{Server, Template};
+use crate::server::Server;
 
 /// How long the server may still speak after the last line, if it says more than was asked.
 const AFTERTHOUGHT: Duration = Duration::from_millis(100);
-
-/// How conversations are played.
-pub struct Options {
-    pub against: Against,
-    /// Where a server that runs already speaks POP3.
-    pub pop3: Option<SocketAddr>,
-    /// Whether only the codes of replies are compared.
-    pub codes_only: bool,
-    /// How long the server may take for anything.
-    pub patience: Duration,
-}
-
-/// Which server is played against.
-pub enum Against {
-    /// One that runs already, and its mailbox tree if we can see it.
-    Running(SocketAddr, Option<PathBuf>),
-    /// One that is started for each conversation.
-    Started(Template),
-}
 
 /// What came of a conversation.
 pub enum Outcome {
@@ -95,40 +77,6 @@ pub fn play(conversation: &Conversation, options: &Options) -> Outcome {
         }
         Ok(()) => Outcome::Passed,
     }
-}
-
-/// A reason why this conversation cannot be played with these options.
-fn why_not(conversation: &Conversation, options: &Options) -> Option<String> {
-    let has = |wanted: fn(&Action) -> bool| conversation.steps.iter().any(|s| wanted(&s.action));
-    let writes_files = has(|action| matches!(action, Action::File { .. }));
-    let reason = match &options.against {
-        Against::Running(..) if has(|action| matches!(action, Action::Do(_))) => {
-            "do: needs a server that replay starts"
-        }
-        Against::Running(..) if !conversation.flags.is_empty() => {
-            "server: needs a server that replay starts"
-        }
-        Against::Running(..) if conversation.needs_pop3() && options.pop3.is_none() => {
-            "POP3 needs --pop3 HOST:PORT"
-        }
-        Against::Started(template) if conversation.needs_pop3() && !template.takes("pop3") => {
-            "POP3 needs {pop3} in --start"
-        }
-        Against::Running(_, None) if writes_files => "file: needs --mailboxes",
-        Against::Started(template)
-            if !conversation.flags.is_empty() && !template.takes("flags") =>
-        {
-            "server: needs {flags} in --start"
-        }
-        Against::Started(template) if writes_files && !template.takes("mailboxes") => {
-            "file: needs {mailboxes} in --start"
-        }
-        _ if cfg!(windows) && has(|action| *action == Action::Do(Process::Stop)) => {
-            "do: stop needs a system with signals"
-        }
-        _ => return None,
-    };
-    Some(reason.to_owned())
 }
 
 fn asks_for_mail(conversation: &Conversation) -> bool {
@@ -266,41 +214,7 @@ impl<'a> Play<'a> {
     fn expect(&mut self, number: usize, expected: &Expected) -> Result<(), String> {
         let (patience, codes_only) = (self.options.patience, self.options.codes_only);
         let client = self.client(number)?;
-        match expected {
-            Expected::Closed => match client.hear(patience) {
-                Ok(line) => Err(visible(&line)),
-                Err(Silence::Closed) => Ok(()),
-                Err(silence) => Err(silence.to_string()),
-            },
-            Expected::NothingFor(time) => match client.hear(*time) {
-                Ok(line) => Err(visible(&line)),
-                Err(Silence::Nothing(_)) => Ok(()),
-                Err(silence) => Err(silence.to_string()),
-            },
-            Expected::Text(pattern) => expect_text(client, pattern, codes_only, patience),
-            Expected::AnyLines => {
-                client.skips = true;
-                Ok(())
-            }
-            // The last line of the reply brings the code.
-            Expected::Line(_) if codes_only => Ok(()),
-            Expected::Line(pattern) => {
-                client.in_reply = true;
-                let line = hear_line(client, patience)?;
-                if matches(&line, pattern) { Ok(()) } else { Err(line) }
-            }
-            Expected::Reply { code, pattern } => {
-                let reply = if client.in_reply && !codes_only {
-                    hear_line(client, patience)?
-                } else {
-                    hear_reply(client, patience)?
-                };
-                client.in_reply = false;
-                let same =
-                    if codes_only { reply.starts_with(code) } else { matches(&reply, pattern) };
-                if same { Ok(()) } else { Err(reply) }
-            }
-        }
+        expect(client, expected, codes_only, patience)
     }
 
     /// Compares what has arrived in a mailbox with what is wanted. A server that delivers after its
