@@ -271,6 +271,28 @@ mod tests {
     }
 
     #[test]
+    fn what_is_sent_counts_for_the_rate_as_well() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let deadline = deadline(1, 0, 1, 1);
+        deadline.begin_message();
+        let wire = Wire::new(stream, &deadline).unwrap();
+        (&wire).write_all(b"0123456789").unwrap();
+        assert_eq!(deadline.message.get().map(|(_, octets)| octets), Some(10));
+    }
+
+    #[test]
+    fn a_pause_ends_when_the_server_stops() {
+        let deadline = deadline(300, 0, 1, 1);
+        let began = Instant::now();
+        deadline.pause(Duration::from_millis(50));
+        assert!(began.elapsed() >= Duration::from_millis(50));
+        deadline.stop.store(true, Ordering::Relaxed);
+        deadline.pause(Duration::from_secs(3600));
+        assert!(began.elapsed() < Duration::from_secs(600));
+    }
+
+    #[test]
     fn stopping_ends_reading_at_once_and_leaves_a_moment_for_a_last_reply() {
         let deadline = deadline(300, 2, 1, 1);
         deadline.stop.store(true, Ordering::Relaxed);

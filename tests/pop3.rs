@@ -210,6 +210,17 @@ fn a_silent_reader_stays_when_a_silent_sender_has_to_go() {
 }
 
 #[test]
+fn idle_readers_stay_when_idle_senders_have_to_go() {
+    let server = Server::start_in(tree(0), &format!("--threads 16 {POP3}"));
+    let mut readers: Vec<Client> = (0..14).map(|_| greeted(&server)).collect();
+    let mut senders: Vec<Client> = (0..14).map(|_| server.client()).collect();
+    senders[0].expect("421 localhost No whole line in 10 seconds, and nearly all threads are busy");
+    for reader in &mut readers {
+        reader.ask("CAPA", "+OK ");
+    }
+}
+
+#[test]
 fn a_client_beyond_the_limit_for_its_address_hears_why() {
     let server = Server::start_in(tree(0), &format!("--max-per-client 1 {POP3}"));
     let _sender = server.client();
