@@ -31,7 +31,7 @@ try_smuggling_patch() {
     git -C "$copy" apply docs/labs/7-smuggling.patch
     CARGO_TARGET_DIR="$PWD/target/smuggling-patch" \
         cargo build --quiet --manifest-path "$copy/Cargo.toml" --bin mini-smtpd
-    local start="--listen 127.0.0.1:{port} --mailboxes {mailboxes} {flags}"
+    local start="--listen 127.0.0.1:{port} --pop3 off --mailboxes {mailboxes} {flags}"
     target/debug/replay --start "target/smuggling-patch/debug/mini-smtpd $start" \
         docs/labs/7-smuggled.smtp.txt
     if target/debug/replay --start "target/debug/mini-smtpd $start" docs/labs/7-smuggled.smtp.txt; then

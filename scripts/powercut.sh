@@ -37,7 +37,7 @@ sync -f "$work/disk"
 
 start_server() {
     rm -f "$work/out"
-    target/debug/mini-smtpd --listen 127.0.0.1:0 --mailboxes "$work/disk/mailboxes" \
+    target/debug/mini-smtpd --listen 127.0.0.1:0 --pop3 off --mailboxes "$work/disk/mailboxes" \
         > "$work/out" 2> "$work/log" &
     server=$!
     until grep -qs 'listens on' "$work/out"; do sleep 0.05; done

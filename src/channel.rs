@@ -84,6 +84,19 @@ impl<'a, R: Read, W: Write> Channel<'a, R, W> {
         if self.held.len() > MAX_HELD { self.flush() } else { Ok(()) }
     }
 
+    /// Says a line of a message as it is, or a piece of a long one, and CRLF where it `ends`.
+    ///
+    /// # Errors
+    /// When the client takes no more.
+    pub fn say_text(&mut self, piece: &[u8], begins: bool, ends: bool) -> Result<(), Lost> {
+        if begins {
+            self.transcript.said_text(piece);
+        }
+        self.held.extend_from_slice(piece);
+        self.held.extend_from_slice(if ends { b"\r\n" } else { b"" });
+        if self.held.len() > MAX_HELD { self.flush() } else { Ok(()) }
+    }
+
     /// Adds a line to the recording of the session, if there is one.
     pub fn record(&mut self, line: &str) {
         self.transcript.record(line);

@@ -16,6 +16,7 @@ mini-smtpd: an SMTP server to read in an afternoon, run in a minute, and extend 
 Usage: mini-smtpd [FLAG VALUE]...
 
   --listen ADDRESS:PORT  where to wait for clients; port 0 picks one     [127.0.0.1:2525]
+  --pop3 ADDRESS:PORT    where to wait for those who collect mail, or off  [127.0.0.1:1110]
   --hostname NAME        this server's name in its replies               [localhost]
   --mailboxes FOLDER     the mailbox tree, <domain>/<user>/              [mailboxes]
   --threads N            clients that are served at once, 1 to 10000     [64]
@@ -37,6 +38,8 @@ mkdir makes a mailbox: mailboxes/example.com/lan receives mail for lan@example.c
 pub struct Config {
     /// Address and port to listen on.
     pub listen: String,
+    /// Where those who collect their mail are served.
+    pub pop3: Pop3,
     /// This host's name (§2.3.5).
     pub hostname: String,
     /// The root of the mailbox tree.
@@ -59,6 +62,16 @@ pub struct Config {
     pub sync: bool,
 }
 
+/// Where POP3 listens, if it does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pop3 {
+    Off,
+    /// Nobody asked: at this address if it is free, so that a second server with another `--listen`
+    /// starts all the same.
+    IfFree(String),
+    At(String),
+}
+
 /// What the command line asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Wish {
@@ -71,6 +84,7 @@ impl Default for Config {
     fn default() -> Config {
         Config {
             listen: "127.0.0.1:2525".to_owned(),
+            pop3: Pop3::IfFree("127.0.0.1:1110".to_owned()),
             hostname: "localhost".to_owned(),
             mailboxes: PathBuf::from("mailboxes"),
             threads: 64,
@@ -88,7 +102,7 @@ impl Default for Config {
 impl Config {
     /// The flags that shape the server's answers, as a conversation's `server:` line; nothing if
     /// they are the defaults.
-    pub fn server_line(&self) -> String {
+    pub fn server_line(&self) -> Option<String> {
         let default = Config::default();
         let mut line = String::new();
         let mut add = |differs: bool, flag: String| {
@@ -105,7 +119,7 @@ impl Config {
             *max_recipients != default.max_recipients,
             format!("--max-recipients {max_recipients}"),
         );
-        line
+        (!line.is_empty()).then_some(line)
     }
 }
 
@@ -127,6 +141,7 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Wish, String> {
             || value.clone().or_else(|| args.next()).ok_or_else(|| format!("{flag} needs a value"));
         match flag {
             "--listen" => config.listen = parse_value(flag, value()?)?,
+            "--pop3" => config.pop3 = parse_pop3(&parse_value::<String>(flag, value()?)?),
             "--hostname" => config.hostname = parse_hostname(value()?)?,
             "--mailboxes" => config.mailboxes = PathBuf::from(value()?),
             "--threads" => config.threads = parse_number(flag, value()?, MAX_THREADS)?,
@@ -170,6 +185,11 @@ where
     }
 }
 
+/// Parses where POP3 listens.
+fn parse_pop3(value: &str) -> Pop3 {
+    if value == "off" { Pop3::Off } else { Pop3::At(value.to_owned()) }
+}
+
 /// Parses this host's name, which goes into replies, headers and file names.
 fn parse_hostname(value: OsString) -> Result<String, String> {
     let name: String = parse_value("--hostname", value)?;
@@ -201,7 +221,11 @@ mod tests {
         let Config { listen, hostname, threads, timeout, max_size, max_recipients, .. } =
             config("");
         let seconds = timeout.as_secs();
+        let Pop3::IfFree(pop3) = config("").pop3 else { panic!("on if it is free") };
         for default in [
+            format!(
+                "--pop3 ADDRESS:PORT    where to wait for those who collect mail, or off  [{pop3}]"
+            ),
             format!(
                 "--listen ADDRESS:PORT  where to wait for clients; port 0 picks one     [{listen}]"
             ),
@@ -229,6 +253,7 @@ mod tests {
     fn each_flag_sets_what_it_says() {
         let wanted = Config {
             listen: "[::1]:0".to_owned(),
+            pop3: Pop3::At("[::1]:1".to_owned()),
             hostname: "nuce.edu.vn".to_owned(),
             mailboxes: PathBuf::from("tree"),
             threads: 10_000,
@@ -240,16 +265,17 @@ mod tests {
             show: true,
             sync: false,
         };
-        let flags = "--listen [::1]:0 --hostname=nuce.edu.vn --mailboxes tree --threads 10000 \
+        let flags = "--listen [::1]:0 --pop3 [::1]:1 --hostname=nuce.edu.vn --mailboxes tree --threads 10000 \
                      --timeout=7 --max-size 1 --max-recipients 2 --max-per-client 5 --record tape --show --no-sync";
         assert_eq!(config(flags), wanted);
+        assert_eq!(config("--pop3 off").pop3, Pop3::Off);
     }
 
     #[test]
     fn a_recording_names_the_flags_that_shape_the_answers() {
-        assert_eq!(config("--threads 3 --show").server_line(), "");
+        assert_eq!(config("--threads 3 --show").server_line(), None);
         let flags = "--hostname a.vn --timeout 2 --max-size 3 --max-recipients 4";
-        assert_eq!(config(flags).server_line(), format!("server: {flags}"));
+        assert_eq!(config(flags).server_line(), Some(format!("server: {flags}")));
     }
 
     #[test]

@@ -10,17 +10,19 @@ mod guests;
 mod line;
 mod maildir;
 mod pool;
+mod pop3;
 mod recording;
 mod server;
 mod smtp;
 #[cfg(test)]
 mod testing;
+mod text;
 mod transcript;
 mod wire;
 
 use std::fs;
 use std::io::Write;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::process::{self, ExitCode};
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -29,6 +31,7 @@ use log::{Level, LevelFilter};
 
 use crate::config::{Config, Wish};
 use crate::maildir::Maildir;
+use crate::server::{Door, Protocol};
 use crate::wire::StopFlag;
 
 /// The exit status when the command line is wrong.
@@ -66,12 +69,11 @@ fn run(config: Config) -> Result<(), String> {
         fs::create_dir_all(folder)
             .map_err(|e| format!("cannot record in {}: {e}; name another", folder.display()))?;
     }
-    let listener = server::listen(&config.listen)?;
-    let address = listener.local_addr().map_err(|e| format!("the listening socket failed: {e}"))?;
+    let doors = server::open_doors(&config)?;
     let stop = StopFlag::default();
     stop_on_ctrl_c(&stop)?;
-    say_what_to_type(address, &addresses);
-    server::run(listener, config, maildir, stop)
+    say_what_to_type(&doors, &addresses, &config)?;
+    server::run(doors, config, maildir, stop)
 }
 
 /// Starts the log: `info` unless `--show` or `RUST_LOG` says more.
@@ -125,19 +127,45 @@ fn stop_on_ctrl_c(stop: &StopFlag) -> Result<(), String> {
     .map_err(|e| format!("cannot listen for Ctrl-C: {e}"))
 }
 
-/// Prints where the server is and a first conversation to type.
-fn say_what_to_type(address: SocketAddr, mailboxes: &[String]) {
-    // Who listens everywhere is reached here; by number, since `localhost` may mean ::1.
-    let ip = if address.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { address.ip() };
+/// Prints where the server is, a first conversation to type, and how to read the mail.
+fn say_what_to_type(doors: &[Door], mailboxes: &[String], config: &Config) -> Result<(), String> {
     let first = mailboxes.iter().find(|mailbox| !mailbox.starts_with("postmaster@"));
     let mailbox = first.or(mailboxes.first()).map_or("", String::as_str);
+    let (mut places, mut hints) = (Vec::new(), String::new());
+    for Door { protocol, listener } in doors {
+        let address =
+            listener.local_addr().map_err(|e| format!("the listening socket failed: {e}"))?;
+        // Who listens everywhere is reached here; by number, since `localhost` may mean ::1.
+        let here = address.ip().is_unspecified();
+        let (ip, port) =
+            (if here { Ipv4Addr::LOCALHOST.into() } else { address.ip() }, address.port());
+        match protocol {
+            Protocol::Smtp => {
+                places.push(address.to_string());
+                hints += &format!(
+                    "Type in another window: telnet {ip} {port}   then HELO me, \
+                     MAIL FROM:<you@example.com>, RCPT TO:<{mailbox}>, DATA, a text, \
+                     a line with a dot, QUIT\n"
+                );
+            }
+            Protocol::Pop3 => {
+                places.push(format!("{address} (POP3)"));
+                let (user, domain) = mailbox.rsplit_once('@').unwrap_or((mailbox, ""));
+                let file = config.mailboxes.join(domain).join(user).join("password");
+                hints += &format!(
+                    "Collect the mail: printf 'a-password\\n' > {}   then telnet {ip} {port}, \
+                     USER {mailbox}, PASS a-password, LIST, RETR 1, QUIT\n",
+                    file.display()
+                );
+            }
+        }
+    }
     print(&format!(
-        "mini-smtpd listens on {address} for {} mailboxes; Ctrl-C stops it.\n\
-         Type in another window: telnet {ip} {}   then HELO me, MAIL FROM:<you@example.com>, \
-         RCPT TO:<{mailbox}>, DATA, a text, a line with a dot, QUIT\n",
+        "mini-smtpd listens on {} for {} mailboxes; Ctrl-C stops it.\n{hints}",
+        places.join(" and "),
         mailboxes.len(),
-        address.port(),
     ));
+    Ok(())
 }
 
 /// Prints to standard output; that nobody may be reading it there is no reason to fail.

@@ -24,8 +24,8 @@ pub struct Recording {
 }
 
 impl Recording {
-    /// Begins the recording of a session. The server's `flags` that shape its answers come first.
-    pub fn begin(folder: &Path, session: u64, flags: &str) -> Option<Recording> {
+    /// Begins the recording of a session. The lines of `head` say what shapes the server's answers.
+    pub fn begin(folder: &Path, session: u64, head: &[&str]) -> Option<Recording> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let path = folder.join(format!("{now}.P{}.{session}.txt", process::id()));
         let file = OpenOptions::new().write(true).create_new(true).open(&path);
@@ -33,7 +33,7 @@ impl Recording {
         let mut recording = Recording { file: file.ok()?, path, left: MAX_RECORDING };
         let begun = recording
             .write("# Play it again: cargo run --bin replay -- THIS-FILE")
-            .and_then(|()| if flags.is_empty() { Ok(()) } else { recording.write(flags) });
+            .and_then(|()| head.iter().try_for_each(|line| recording.write(line)));
         begun.inspect_err(|e| recording.warn(e)).ok()?;
         Some(recording)
     }
@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn a_recording_has_a_bound() {
         let tree = crate::testing::Tree::empty();
-        let mut recording = Recording::begin(tree.root(), 1, "server: --timeout 2").unwrap();
+        let mut recording = Recording::begin(tree.root(), 1, &["server: --timeout 2"]).unwrap();
         recording.left = 10;
         assert!(recording.write("123456789").is_ok());
         assert!(recording.write("").is_err());

@@ -16,15 +16,27 @@ pub struct Transcript {
     /// The session's number, to tell it from the others in the log.
     session: u64,
     recording: Option<Recording>,
+    /// The verb whose argument is nobody's business.
+    secret: &'static str,
 }
 
 impl Transcript {
     pub fn new(session: u64, recording: Option<Recording>) -> Transcript {
-        Transcript { session, recording }
+        Transcript { session, recording, secret: "" }
+    }
+
+    /// Shows `*` in the place of what follows `verb`.
+    pub fn hiding(mut self, verb: &'static str) -> Transcript {
+        self.secret = verb;
+        self
     }
 
     /// Notes a line, or a piece of one, that the client sent.
     pub fn heard(&mut self, line: &Line) {
+        if let Some(verb) = self.verb_of_secret(line) {
+            debug!("[{}] C: {verb} *", self.session);
+            return self.record(&format!("C: {verb} *"));
+        }
         if !line.continued {
             // The argument is formatted only if somebody will see it.
             debug!("[{}] C: {}", self.session, Visible(line.text()));
@@ -40,6 +52,26 @@ impl Transcript {
         if self.recording.is_some() {
             self.record(&format!("S: {line}"));
         }
+    }
+
+    /// Notes the beginning of a line that is part of a message, and may be any octets.
+    pub fn said_text(&mut self, line: &[u8]) {
+        debug!("[{}] S: {}", self.session, Visible(line));
+        if self.recording.is_some() {
+            // What is no plain text, or too long for a page, is any text when it is played again.
+            let is_plain = line.len() <= SHOWN && line.iter().all(|b| (b' '..=b'~').contains(b));
+            let text = if is_plain { String::from_utf8_lossy(line) } else { "*".into() };
+            self.record(&format!("S: {text}"));
+        }
+    }
+
+    /// The verb, if a secret follows it. It is looked for anywhere: a Backspace or an odd line end
+    /// makes a command wrong, and the secret in it no less secret.
+    fn verb_of_secret(&self, line: &Line) -> Option<&'static str> {
+        let verb = self.secret;
+        let mut words = line.bytes.windows(verb.len().max(1));
+        let holds = words.any(|word| word.eq_ignore_ascii_case(verb.as_bytes()));
+        (!verb.is_empty() && (holds || line.continued)).then_some(verb)
     }
 
     /// Adds a line to the recording; one that cannot be written ends it.
@@ -93,6 +125,22 @@ mod tests {
             (b"tab\there\0", "tab\\there\\0"),
         ] {
             assert_eq!(Visible(line).to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn what_follows_a_secret_verb_is_never_shown() {
+        let transcript = Transcript::new(1, None).hiding("PASS");
+        let is_secret = |input: &[u8]| {
+            let mut lines = crate::line::Lines::new(input);
+            let line = lines.next(100).unwrap().unwrap();
+            transcript.verb_of_secret(&line).is_some()
+        };
+        for line in [&b"PASS x\r\n"[..], b"pass x\n", b"PAS\x08 Pass x\r\n", b" PASS\tx\r\r\n"] {
+            assert!(is_secret(line), "{}", line.escape_ascii());
+        }
+        for line in [&b"USER pas\r\n"[..], b"\r\n", b"STAT\r\n"] {
+            assert!(!is_secret(line), "{}", line.escape_ascii());
         }
     }
 

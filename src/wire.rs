@@ -8,6 +8,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::pool::Load;
@@ -59,12 +60,26 @@ impl Deadline {
         Deadline { allowed: Cell::new(allowed), began, message, load, stop }
     }
 
+    /// A deadline of `allowed` for each line, however high the load is.
+    pub fn patient(allowed: Duration, stop: StopFlag) -> Deadline {
+        // Nobody counts in this load, so that it is always low.
+        Deadline::new(allowed, Arc::new(Load::new(0)), stop)
+    }
+
+    /// Waits for `time`, or until the server is stopping.
+    pub fn pause(&self, time: Duration) {
+        let began = Instant::now();
+        while began.elapsed() < time && !self.stop.load(Ordering::Relaxed) {
+            thread::sleep(QUIET.min(time));
+        }
+    }
+
     /// Gives the next line its full time.
     pub fn restart(&self) {
         self.began.set(None);
     }
 
-    /// Holds the lines that follow, together, to the rate of a message.
+    /// Holds the lines that follow, in and out, together to the rate of a message.
     pub fn begin_message(&self) {
         self.message.set(Some((Instant::now(), 0)));
     }
@@ -176,7 +191,7 @@ impl Write for &Wire<'_> {
                 // It takes nothing for now: time to look whether the server is stopping, too.
                 Err(e) if is_tick(&e) && self.deadline.late().is_none() => {}
                 Err(e) if is_tick(&e) => break,
-                result => return result,
+                result => return result.inspect(|&count| self.deadline.count(count)),
             }
         }
         Err(ErrorKind::TimedOut.into())
@@ -253,6 +268,28 @@ mod tests {
         deadline.count(10);
         deadline.count(20);
         assert_eq!(deadline.message.get().map(|(_, octets)| octets), Some(30));
+    }
+
+    #[test]
+    fn what_is_sent_counts_for_the_rate_as_well() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let deadline = deadline(1, 0, 1, 1);
+        deadline.begin_message();
+        let wire = Wire::new(stream, &deadline).unwrap();
+        (&wire).write_all(b"0123456789").unwrap();
+        assert_eq!(deadline.message.get().map(|(_, octets)| octets), Some(10));
+    }
+
+    #[test]
+    fn a_pause_ends_when_the_server_stops() {
+        let deadline = deadline(300, 0, 1, 1);
+        let began = Instant::now();
+        deadline.pause(Duration::from_millis(50));
+        assert!(began.elapsed() >= Duration::from_millis(50));
+        deadline.stop.store(true, Ordering::Relaxed);
+        deadline.pause(Duration::from_secs(3600));
+        assert!(began.elapsed() < Duration::from_secs(600));
     }
 
     #[test]

@@ -17,7 +17,9 @@ const REPLAY: &str = env!("CARGO_BIN_EXE_replay");
 
 /// The command that starts the server that cargo has built for this test.
 fn start() -> String {
-    format!("'{BINARY}' --listen 127.0.0.1:{{port}} --mailboxes {{mailboxes}} {{flags}}")
+    format!(
+        "'{BINARY}' --listen 127.0.0.1:{{port}} --pop3 {{pop3}} --mailboxes {{mailboxes}} {{flags}}"
+    )
 }
 
 fn replay(args: &[&str]) -> Output {
@@ -55,7 +57,10 @@ fn documents() -> Vec<PathBuf> {
 #[test]
 fn every_conversation_in_the_documents_is_what_the_server_says() {
     let documents = documents();
-    let has_conversation = |path: &&PathBuf| fs::read_to_string(path).unwrap().contains("```smtp");
+    let has_conversation = |path: &&PathBuf| {
+        let text = fs::read_to_string(path).unwrap();
+        text.contains("```smtp") || text.contains("```pop3")
+    };
     let files: Vec<&str> =
         documents.iter().filter(has_conversation).map(|path| path.to_str().unwrap()).collect();
     let output = replay(&[&["--start", &start()], &files[..]].concat());
@@ -344,4 +349,102 @@ fn talk_sends_what_is_typed_and_saves_the_conversation() {
     let text = fs::read_to_string(&saved).unwrap();
     assert_eq!(output.status.code(), Some(0), "{text}{}", String::from_utf8_lossy(&output.stdout));
     assert!(text.contains("C! FROB\\x08\\r\\n\n") && text.ends_with("S: (closed)\n"), "{text}");
+}
+
+#[test]
+fn a_mail_sent_by_smtp_can_be_collected_by_pop3_in_one_conversation() {
+    let folder = Tree::empty();
+    let text = "file: nuce.edu.vn/hung/password = secret\nS: 220 *\nC: HELO x\nS: 250 *\nC: MAIL FROM:<>\n\
+                S: 250 *\nC: RCPT TO:<hung@nuce.edu.vn>\nS: 250 *\nC: DATA\nS: 354 *\nC: Subject: hi\nC:\n\
+                C: ..dot\nC: .\nS: 250 *\nport: pop3\nS2: +OK *\nC2: USER hung\nS2: +OK *\nC2: PASS secret\n\
+                S2: +OK *1 messages*\nC2: RETR 1\nS2: +OK *\nS2: (any lines)\nS2: Subject: hi\nS2:\n\
+                S2: ..dot\nS2: .\nC2: DELE 1\nS2: +OK *\nC2: QUIT\nS2: +OK *\nS2: (closed)\n\
+                M: hung@nuce.edu.vn 0\nC: QUIT\nS: 221 *\n";
+    let (status, said) = replay_text(&folder, text);
+    assert_eq!(status, Some(0), "{said}");
+    let file = folder.root().join("conversation.txt");
+    let output = replay(&["--codes-only", "--start", &start(), file.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
+fn the_first_difference_in_pop3_is_shown() {
+    let folder = Tree::empty();
+    let file = folder.root().join("a.md");
+    let mail = "file: nuce.edu.vn/hung/password = x\nfile: nuce.edu.vn/hung/new/1.a = Subject: a\n\
+                S: +OK *\nC: USER hung\nS: +OK *\nC: PASS x\nS: +OK *\n";
+    for (rest, heard, codes_only) in [
+        ("C: STAT\nS: +OK 2 *\n", "+OK 1 12", Some(0)),
+        ("C: STAT\nS: -ERR *\n", "+OK 1 12", Some(1)),
+        ("C: LIST\nS: +OK *\nS: 1 13\nS: .\n", "1 12", Some(0)),
+        ("C: LIST\nS: +OK *\nS: .\n", "1 12", Some(0)),
+        ("C: LIST\nS: +OK *\nS: (any lines)\nS: 2 *\n", ".", Some(0)),
+        ("C: LIST\nS: +OK *\n", "1 12\\r\\n", Some(1)),
+        ("C: FROB\nS: (closed)\n", "-ERR No such command", Some(1)),
+    ] {
+        fs::write(&file, format!("```pop3\n{mail}{rest}```\n")).unwrap();
+        let output = replay(&["--start", &start(), file.to_str().unwrap()]);
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{rest}: {said}");
+        assert!(said.contains(&format!("heard:    {heard}")), "{rest}: {said}");
+        if codes_only == Some(0) && !rest.contains("(any lines)") {
+            let output = replay(&["--codes-only", "--start", &start(), file.to_str().unwrap()]);
+            let said = String::from_utf8(output.stdout).unwrap();
+            assert_eq!(output.status.code(), codes_only, "{rest}: {said}");
+        }
+    }
+}
+
+#[test]
+fn pop3_against_a_running_server_needs_its_port() {
+    let server = Server::start("--pop3 127.0.0.1:0");
+    let folder = Tree::empty();
+    let file = folder.root().join("a.md");
+    fs::write(&file, "```pop3\nS: +OK *\nC: QUIT\nS: +OK *\nS: (closed)\n```\n").unwrap();
+    let (file, smtp) = (file.to_str().unwrap(), format!("127.0.0.1:{}", server.port));
+    let said = |args: &[&str]| String::from_utf8(replay(args).stdout).unwrap();
+    let without = said(&["--against", &smtp, file]);
+    assert!(without.contains("skip") && without.contains("needs --pop3 HOST:PORT"), "{without}");
+    let pop3 = format!("127.0.0.1:{}", server.pop3.unwrap());
+    let with = said(&["--against", &smtp, "--pop3", &pop3, file]);
+    assert!(with.ends_with("1 passed, 0 failed\n"), "{with}");
+    let old = said(&["--start", "false {port}", file]);
+    assert!(old.contains("POP3 needs {pop3} in --start"), "{old}");
+}
+
+#[test]
+fn a_recorded_pop3_session_can_be_played_and_holds_no_password() {
+    let (tapes, tree) = (Tree::empty(), Tree::new());
+    let new = tree.add("nuce.edu.vn/hung/new");
+    fs::write(new.with_file_name("password"), "secret").unwrap();
+    fs::write(new.join("1.a"), "Subject: caf\u{e9} *\n").unwrap();
+    let flags =
+        format!("--timeout 7 --show --pop3 127.0.0.1:0 --record {}", tapes.root().display());
+    let server = Server::start_in(tree, &flags);
+    let long = format!("PASS {}secret\r\n", "x".repeat(600));
+    let odd = format!("USER hung\r\npass secret\nPAS\u{8} PASS secret\r\n{long}PASS x secret\r\n");
+    let plain = "USER hung\r\nPASS secret\r\nLIST\r\nUIDL 1\r\nRETR 1\r\nDELE 1\r\nQUIT\r\n";
+    let mut texts = Vec::new();
+    for session in [odd.as_str(), plain] {
+        let mut client = server.connect_pop3();
+        client.send(session);
+        client.close_write();
+        client.rest();
+        for entry in fs::read_dir(tapes.root()).unwrap() {
+            let path = entry.unwrap().path();
+            texts.push(fs::read_to_string(&path).unwrap());
+            fs::remove_file(path).unwrap();
+        }
+    }
+    assert!(!server.log().contains("secret"), "{}", server.log());
+    let [odd, plain] = &texts[..] else { panic!("two recordings: {texts:?}") };
+    assert!(!odd.contains("secret") && odd.matches("C: PASS *\n").count() >= 4, "{odd}");
+    assert!(plain.contains("\nserver: --timeout 7\nport: pop3\nS: +OK "), "{plain}");
+    assert!(plain.contains("\nC: PASS *\n") && !plain.contains("secret"), "{plain}");
+    // Who plays it again puts the mailbox in front; the password is the one in the recording.
+    let mailbox = "file: nuce.edu.vn/hung/password = *\n\
+                   file: nuce.edu.vn/hung/new/1.a = Subject: caf\u{e9} *\n";
+    let (status, said) =
+        replay_text(&tapes, plain.replace("port: pop3\n", &format!("{mailbox}port: pop3\n")));
+    assert_eq!(status, Some(0), "{plain}{said}");
 }

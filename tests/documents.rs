@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 /// The documents whose tables name functions and tests, and how many each names at the least; fewer
 /// mean that this test no longer understands it.
-const TABLES: [(&str, usize); 2] = [("docs/rfc5321.md", 200), ("docs/guarantees.md", 60)];
+const TABLES: [(&str, usize); 3] =
+    [("docs/rfc5321.md", 200), ("docs/rfc1939.md", 10), ("docs/guarantees.md", 80)];
 
 /// What a plain name may be in a source file.
 const ITEMS: [&str; 5] = ["fn", "struct", "enum", "const", "type"];

@@ -274,7 +274,9 @@ fn start_without_thread(root: &Path, n: usize) -> Option<(Option<i32>, String, b
         .args(["-s", "INT", "2", "strace", "-f", "-o"])
         .arg(&output)
         .args(["-e", &inject, BINARY]);
-    command.args(["--threads", "4", "--listen", "127.0.0.1:0", "--mailboxes"]).arg(root);
+    command
+        .args(["--threads", "4", "--pop3", "off", "--listen", "127.0.0.1:0", "--mailboxes"])
+        .arg(root);
     let Ok(result) = command.stdin(Stdio::null()).output() else {
         println!("skipped: there is no strace here");
         return None;

@@ -417,6 +417,11 @@ fn what_keeps_the_server_from_starting_is_one_line_that_says_what_to_do() {
     let (full, empty) = (full.root().to_str().unwrap(), empty.root().to_str().unwrap());
     for (flags, status, advice) in [
         (&["--mailboxes", full, "--listen", &taken][..], 1, "is taken"),
+        (
+            &["--mailboxes", full, "--listen", "127.0.0.1:0", "--pop3", &taken],
+            1,
+            "--pop3 127.0.0.1:1111",
+        ),
         (&["--mailboxes", full, "--listen", "127.0.0.1"], 1, "--listen 127.0.0.1:2525"),
         (&["--mailboxes", full, "--listen", "127.0.0.1:99999"], 1, "--listen 127.0.0.1:2525"),
         (&["--mailboxes", empty], 1, "mkdir -p"),
@@ -449,14 +454,21 @@ fn a_privileged_port_is_explained() {
 fn the_server_says_where_it_is_and_what_to_type() {
     let tree = Tree::new();
     let mut child = Command::new(BINARY)
-        .args(["--listen", "127.0.0.1:0", "--mailboxes", tree.root().to_str().unwrap()])
+        .args([
+            "--listen",
+            "127.0.0.1:0",
+            "--pop3",
+            "127.0.0.1:0",
+            "--mailboxes",
+            tree.root().to_str().unwrap(),
+        ])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     let mut stdout = child.stdout.take().unwrap();
     let mut text = String::new();
     let mut buffer = [0; 1024];
-    while text.lines().count() < 2 {
+    while text.lines().count() < 3 {
         let count = stdout.read(&mut buffer).unwrap();
         assert!(count > 0, "{text}");
         text += std::str::from_utf8(&buffer[..count]).unwrap();
@@ -466,6 +478,17 @@ fn the_server_says_where_it_is_and_what_to_type() {
     assert!(TcpStream::connect(("127.0.0.1", port)).is_ok());
     assert!(text.contains(&format!("telnet 127.0.0.1 {port}")), "{text}");
     assert!(text.contains("RCPT TO:<recipient@example.com>"), "{text}");
+    let pop3: u16 =
+        text.split("127.0.0.1:").nth(2).unwrap().split(' ').next().unwrap().parse().unwrap();
+    assert!(TcpStream::connect(("127.0.0.1", pop3)).is_ok());
+    let file = tree.root().join("example.com").join("recipient").join("password");
+    for hint in [
+        format!("printf 'a-password\\n' > {}", file.display()),
+        format!("telnet 127.0.0.1 {pop3}"),
+        "USER recipient@example.com".to_owned(),
+    ] {
+        assert!(text.contains(&hint), "{hint} in {text}");
+    }
     child.kill().unwrap();
     child.wait().unwrap();
 }

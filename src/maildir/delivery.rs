@@ -148,7 +148,7 @@ impl Copy {
 }
 
 /// Adds to an error the place where it happened.
-fn at(path: &Path, error: io::Error) -> io::Error {
+pub(super) fn at(path: &Path, error: io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
@@ -163,7 +163,7 @@ fn create_file(path: &Path) -> io::Result<File> {
 }
 
 /// Creates `tmp`, `new` and `cur` in a user's folder, which must be there itself.
-fn create_maildir(folder: &Path, sync: bool) -> io::Result<()> {
+pub(super) fn create_maildir(folder: &Path, sync: bool) -> io::Result<()> {
     for name in ["tmp", "new", "cur"] {
         #[cfg_attr(not(unix), allow(unused_mut))]
         let mut builder = fs::DirBuilder::new();
@@ -180,18 +180,18 @@ fn create_maildir(folder: &Path, sync: bool) -> io::Result<()> {
 
 /// Waits until the names in `folder` are on disk: without this a power cut can undo a rename.
 #[cfg(unix)]
-fn sync_folder(folder: &Path) -> io::Result<()> {
+pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
 /// Windows cannot sync a folder; NTFS writes its names through a journal.
 #[cfg(not(unix))]
-fn sync_folder(_: &Path) -> io::Result<()> {
+pub(super) fn sync_folder(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
 /// Moves the file. On Windows a virus scanner may hold a new file for a moment.
-fn rename(from: &Path, to: &Path) -> io::Result<()> {
+pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
     let mut patience = if cfg!(windows) { 50 } else { 0 };
     loop {
         match fs::rename(from, to) {

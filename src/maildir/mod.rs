@@ -1,9 +1,12 @@
 //! The mailbox tree: `mailboxes/<domain>/<user>/` exists, so `<user>@<domain>` receives mail.
 //!
 //! Each mailbox is a Maildir: a mail is written in `tmp/`, appears whole in `new/`, and a mail
-//! reader moves it to `cur/`. This room and the one below it alone touch mail on disk.
+//! reader moves it to `cur/`. This room and those below it alone touch mail on disk.
 
 mod delivery;
+mod maildrop;
+mod password;
+mod stored;
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -11,6 +14,11 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 pub use delivery::Delivery;
+pub use maildrop::{Maildrop, Message, Updated};
+pub use password::Verdict;
+pub use stored::Stored;
+
+use maildrop::Locks;
 
 use crate::address::{Address, ForwardPath, is_domain};
 
@@ -25,6 +33,8 @@ pub struct Maildir {
     hostname: String,
     /// Whether a delivery waits until the disk has the mail.
     sync: bool,
+    /// The mailboxes from which mail is being collected.
+    locks: Locks,
 }
 
 /// A user's folder, found in the tree.
@@ -43,7 +53,12 @@ pub enum Found {
 
 impl Maildir {
     pub fn new(root: &Path, hostname: &str, sync: bool) -> Maildir {
-        Maildir { root: root.to_owned(), hostname: hostname.to_owned(), sync }
+        Maildir {
+            root: root.to_owned(),
+            hostname: hostname.to_owned(),
+            sync,
+            locks: Locks::default(),
+        }
     }
 
     /// Finds the mailbox that a forward path names.
@@ -95,6 +110,34 @@ impl Maildir {
             }
         }
         Ok(addresses)
+    }
+
+    /// Finds the mailbox of `name`: `user@domain`, or a user that only one domain has.
+    ///
+    /// # Errors
+    /// When the tree cannot be read.
+    pub fn find_user(&self, name: &str) -> io::Result<Option<Mailbox>> {
+        let name = name.to_ascii_lowercase();
+        let (user, domains) = match name.rsplit_once('@') {
+            Some((user, domain)) => (user, vec![domain.to_owned()]),
+            None => (name.as_str(), self.domains()?),
+        };
+        let mut folders = Vec::new();
+        for domain in domains {
+            if let Some(domain) = enter(&self.root, &domain)? {
+                folders.extend(enter(&domain, user)?);
+            }
+        }
+        let folder = if folders.len() == 1 { folders.pop() } else { None };
+        Ok(folder.map(|folder| Mailbox { folder }))
+    }
+
+    /// Opens a mailbox to collect its mail; `None` if somebody else does so now.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn open(&self, mailbox: &Mailbox) -> io::Result<Option<Maildrop>> {
+        Maildrop::open(&mailbox.folder, &self.locks, self.sync)
     }
 
     /// Begins a delivery to all of `mailboxes`; one that is named twice gets one copy.
@@ -165,6 +208,19 @@ impl Mailbox {
         };
         let (local_part, domain) = (name(Some(&self.folder)), name(self.folder.parent()));
         Address { local_part, domain }.to_string()
+    }
+
+    /// Compares `given` with the mailbox's password.
+    ///
+    /// # Errors
+    /// When the password is there and cannot be read.
+    pub fn check_password(&self, given: &[u8]) -> io::Result<Verdict> {
+        password::check(&self.folder, given)
+    }
+
+    /// Where the password belongs.
+    pub fn password_file(&self) -> PathBuf {
+        self.folder.join(password::FILE)
     }
 }
 
@@ -269,6 +325,21 @@ mod tests {
         std::os::unix::fs::symlink(&circle, &circle).unwrap();
         assert!(enter(&circle, "user").is_err());
         assert!(enter(&tree.root().join("nowhere"), "user").unwrap().is_none());
+    }
+
+    #[test]
+    fn a_user_is_found_by_the_whole_name_or_by_one_that_only_one_domain_has() {
+        let tree = Tree::empty();
+        for mailbox in ["a.vn/lan", "b.vn/an", "b.vn/lan"] {
+            tree.add(mailbox);
+        }
+        let maildir = Maildir::new(tree.root(), "localhost", false);
+        let address = |name| maildir.find_user(name).unwrap().map(|mailbox| mailbox.address());
+        assert_eq!(address("Lan@A.vn").as_deref(), Some("lan@a.vn"));
+        assert_eq!(address("an").as_deref(), Some("an@b.vn"));
+        for nobody in ["lan", "an@a.vn", "", "@", "../a.vn/lan@b.vn", "lan@..", ".", "x@y@a.vn"] {
+            assert_eq!(address(nobody), None, "{nobody}");
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::address::{
     ForwardPath, ReversePath, is_address_literal, is_domain, parse_forward_path, parse_local_part,
     parse_reverse_path, strip_prefix_ignore_case,
 };
+use crate::text::{IAC, explain_octet};
 
 /// A command whose syntax is right (§4.1.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,24 +106,6 @@ fn parse_text(line: &[u8]) -> Result<&str, Reply> {
         _ => Err(reply::not_text(
             "Letters beyond ASCII (a Vietnamese keyboard?): switch it to English, type it again",
         )),
-    }
-}
-
-/// Telnet's "interpret as command", the first octet of its option negotiation (RFC 854).
-const IAC: u8 = 0xff;
-/// The first octet of a TLS handshake record (RFC 8446 §5.1).
-pub const TLS_HANDSHAKE: u8 = 0x16;
-
-/// Says what an octet that is no text probably is, and what to do.
-pub fn explain_octet(odd: u8) -> &'static str {
-    match odd {
-        0x00 => "A NUL octet is no part of a command",
-        0x08 | 0x7f => "Your Backspace key was sent as a character; type the line again",
-        b'\t' => "A Tab is no blank here; type the line again with spaces",
-        TLS_HANDSHAKE => "This looks like a TLS hello, and TLS is not offered; connect without it",
-        0x1b => "An arrow or function key was sent as characters; type the line again",
-        IAC => "Your telnet sent option octets (IAC), perhaps for Ctrl-C; type the line again",
-        _ => "A control character is no part of a command; type the line again",
     }
 }
 

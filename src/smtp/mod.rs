@@ -12,13 +12,13 @@ mod trace;
 #[cfg(test)]
 mod fuzz;
 #[cfg(test)]
-mod tests;
+pub mod tests;
 
 use std::io::{self, Read, Write};
 use std::net::IpAddr;
 use std::time::SystemTime;
 
-use self::command::{Command, MAX_COMMAND_LINE, TLS_HANDSHAKE, Whom};
+use self::command::{Command, MAX_COMMAND_LINE, Whom};
 use self::message::{MAX_TEXT_LINE, Message, Progress};
 use self::reply::Reply;
 use self::session::{Envelope, Greeting, State, Step};
@@ -28,6 +28,7 @@ use crate::config::Config;
 use crate::line::Ending;
 use crate::maildir::{Delivery, Found, Maildir};
 use crate::recording::Recording;
+use crate::text::{self, TLS_HANDSHAKE};
 use crate::transcript::Transcript;
 use crate::wire::{Deadline, Late};
 
@@ -71,9 +72,9 @@ enum Hangup {
 impl<'a, R: Read, W: Write> Session<'a, R, W> {
     pub fn new(reader: R, writer: W, setting: Setting<'a>) -> Self {
         let Setting { session, config, .. } = setting;
-        let recording = config.record.as_deref();
-        let recording =
-            recording.and_then(|folder| Recording::begin(folder, session, &config.server_line()));
+        let (flags, folder) = (config.server_line(), config.record.as_deref());
+        let recording = folder
+            .and_then(|folder| Recording::begin(folder, session, flags.as_deref().as_slice()));
         let transcript = Transcript::new(session, recording);
         let channel = Channel::new(reader, writer, transcript, setting.deadline);
         Session { setting, channel, enhanced: false, errors: 0 }
@@ -143,7 +144,7 @@ impl<'a, R: Read, W: Write> Session<'a, R, W> {
         while self.channel.peek()? == TLS_HANDSHAKE {
             // A TLS client waits for an answer before it ever ends a line.
             self.channel.hear(1)?;
-            self.say(&reply::not_text(command::explain_octet(TLS_HANDSHAKE)))?;
+            self.say(&reply::not_text(text::explain_octet(TLS_HANDSHAKE)))?;
             self.channel.skip_line()?;
         }
         let line = self.channel.hear(MAX_COMMAND_LINE)?;

@@ -66,7 +66,7 @@ fn dialogue(tree: &Tree, script: &str) {
 }
 
 /// Whether `text` fits `pattern`, in which `*` stands for anything.
-fn matches(text: &str, pattern: &str) -> bool {
+pub fn matches(text: &str, pattern: &str) -> bool {
     match pattern.split_once('*') {
         None => text == pattern,
         Some((start, rest)) => text.strip_prefix(start).is_some_and(|tail| {
@@ -336,7 +336,7 @@ fn every_command_in_every_state_does_what_the_table_and_the_picture_say() {
 
 /// The arrows of the picture as `From VERB To`: each has that title, the verb as its label, and a
 /// path that begins at the one state's box and ends at the other's.
-fn arrows_in(picture: &str) -> Vec<String> {
+pub fn arrows_in(picture: &str) -> Vec<String> {
     let between = |text: &str, start: &str, end: &str| {
         let after = text.split_once(start).unwrap_or_else(|| panic!("no {start} in {text}")).1;
         after.split_once(end).unwrap().0.to_owned()

@@ -22,6 +22,8 @@ pub const LONG: Duration = Duration::from_secs(20);
 pub struct Server {
     pub child: Child,
     pub port: u16,
+    /// The port for POP3, if the flags ask for one.
+    pub pop3: Option<u16>,
     pub tree: Tree,
     log: Arc<Mutex<String>>,
 }
@@ -34,7 +36,8 @@ impl Server {
 
     pub fn start_in(tree: Tree, flags: &str) -> Server {
         let mut command = Command::new(BINARY);
-        command.args(flags.split_whitespace());
+        // The default port would be the same for every server; a later flag counts.
+        command.args(["--pop3", "off"]).args(flags.split_whitespace());
         Server::spawn(command, tree)
     }
 
@@ -42,7 +45,7 @@ impl Server {
     pub fn start_after(first: &str, tree: Tree, flags: &str) -> Server {
         let mut command = Command::new("sh");
         let script = format!("{first}; exec \"$0\" \"$@\"");
-        command.args(["-c", &script, BINARY]).args(flags.split_whitespace());
+        command.args(["-c", &script, BINARY, "--pop3", "off"]).args(flags.split_whitespace());
         Server::spawn(command, tree)
     }
 
@@ -53,8 +56,11 @@ impl Server {
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut first = String::new();
         stdout.read_line(&mut first).unwrap();
-        let port = first.split("127.0.0.1:").nth(1).and_then(|rest| rest.split(' ').next());
-        let port = port.and_then(|port| port.parse().ok());
+        let mut ports = first
+            .split("127.0.0.1:")
+            .skip(1)
+            .map_while(|rest| rest.split(' ').next()?.parse::<u16>().ok());
+        let (port, pop3) = (ports.next(), ports.next());
         let log = Arc::new(Mutex::new(String::new()));
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let lines = Arc::clone(&log);
@@ -70,12 +76,21 @@ impl Server {
             let _ = child.wait();
             panic!("the server did not start: {first:?} {}", log.lock().unwrap());
         };
-        Server { child, port, tree, log }
+        Server { child, port, pop3, tree, log }
     }
 
     /// A client that has not heard the greeting yet.
     pub fn connect(&self) -> Client {
-        let stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        Server::connect_to(self.port)
+    }
+
+    /// A client of the other port, which has not heard the greeting yet.
+    pub fn connect_pop3(&self) -> Client {
+        Server::connect_to(self.pop3.expect("--pop3 127.0.0.1:0"))
+    }
+
+    fn connect_to(port: u16) -> Client {
+        let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
         stream.set_read_timeout(Some(LONG)).unwrap();
         stream.set_nodelay(true).unwrap();
         Client { stream: BufReader::new(stream) }

@@ -18,6 +18,8 @@ pub struct Client {
     pub last_sent: Vec<u8>,
     /// Whether lines of the reply that is being heard were compared already.
     pub in_reply: bool,
+    /// Whether lines that do not fit are passed over.
+    pub skips: bool,
     /// Whether the server has ever said anything.
     pub has_heard: bool,
 }
@@ -54,6 +56,7 @@ impl Client {
                         arrived: Vec::new(),
                         last_sent: Vec::new(),
                         in_reply: false,
+                        skips: false,
                         has_heard: false,
                     });
                 }

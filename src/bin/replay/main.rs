@@ -5,6 +5,8 @@
 
 mod client;
 mod compare;
+mod octets;
+mod options;
 mod play;
 mod script;
 mod server;
@@ -20,7 +22,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use play::{Against, Difference, Options, Outcome};
+use options::{Against, Options};
+use play::{Difference, Outcome};
 use script::Conversation;
 use server::Template;
 
@@ -30,14 +33,15 @@ replay: plays conversations against a mail server and says where it differs from
 Usage: replay [FLAG]... FILE...
        replay --talk HOST:PORT [--save FILE]
 
-FILE is a conversation, or a Markdown file with smtp blocks, or a folder of such files;
+FILE is a conversation, or a Markdown file with smtp or pop3 blocks, or a folder of such files;
 docs/conversations.md describes them.
 Without a flag, each is played against a fresh server of this project.
 
   --against HOST:PORT   play against a server that runs already
+  --pop3 HOST:PORT      ... and speaks POP3 here
   --mailboxes DIR       ... whose mailboxes are here, for the M: and file: lines
-  --start 'COMMAND'     play against a server that this starts; {port}, {mailboxes} and {flags}
-                        in it are filled in
+  --start 'COMMAND'     play against a server that this starts; {port}, {mailboxes}, {flags}
+                        and {pop3} (127.0.0.1:PORT, or off) in it are filled in
   --codes-only          compare the codes of the replies, not their texts
   --patience SECONDS    how long the server may take for anything [10]
   --talk HOST:PORT      type a conversation: what you type is sent with CRLF
@@ -59,6 +63,7 @@ const USAGE_ERROR: u8 = 2;
 struct Wishes {
     files: Vec<String>,
     against: Option<SocketAddr>,
+    pop3: Option<SocketAddr>,
     mailboxes: Option<PathBuf>,
     start: Option<String>,
     codes_only: bool,
@@ -93,8 +98,8 @@ fn run(args: Vec<String>) -> Result<bool, String> {
     let mut conversations = Vec::new();
     for file in &all_files(&wishes.files)? {
         let octets = fs::read(file).map_err(|e| format!("{file}: {e}"))?;
-        let wrong = |(line, what): script::Wrong| format!("{file}:{line}: {what}");
-        let text = script::decode(&octets).map_err(wrong)?;
+        let wrong = |(line, what): octets::Wrong| format!("{file}:{line}: {what}");
+        let text = octets::decode(&octets).map_err(wrong)?;
         conversations.extend(script::parse(file, &text).map_err(wrong)?);
     }
     if conversations.is_empty() {
@@ -110,7 +115,7 @@ fn run(args: Vec<String>) -> Result<bool, String> {
         (Some(_), Some(_)) => return Err("--against and --start exclude each other".into()),
     };
     let patience = wishes.patience.unwrap_or(Duration::from_secs(10));
-    let options = Options { against, codes_only: wishes.codes_only, patience };
+    let options = Options { against, pop3: wishes.pop3, codes_only: wishes.codes_only, patience };
     let outcomes = play_all(&conversations, &options);
     for (index, outcome) in &outcomes {
         if let Outcome::NoServer(line, reason) = outcome {
@@ -127,6 +132,7 @@ fn parse_args(args: Vec<String>) -> Result<Wishes, String> {
         let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value"));
         match arg.as_str() {
             "--against" => wishes.against = Some(resolve(&value()?)?),
+            "--pop3" => wishes.pop3 = Some(resolve(&value()?)?),
             "--mailboxes" => wishes.mailboxes = Some(PathBuf::from(value()?)),
             "--start" => wishes.start = Some(value()?),
             "--codes-only" => wishes.codes_only = true,

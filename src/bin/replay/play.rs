@@ -8,30 +8,14 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::client::{Client, Silence, visible};
-use crate::compare::{contains, hear_line, hear_reply, matches};
-use crate::script::{Act, Action, Conversation, Expected, Mail, Process, Step};
-use crate::server::{Server, Template};
+use crate::client::{Client, visible};
+use crate::compare::{contains, expect};
+use crate::options::{Against, Options, why_not};
+use crate::script::{Act, Action, Conversation, Expected, Mail, Process, Protocol, Step};
+use crate::server::Server;
 
 /// How long the server may still speak after the last line, if it says more than was asked.
 const AFTERTHOUGHT: Duration = Duration::from_millis(100);
-
-/// How conversations are played.
-pub struct Options {
-    pub against: Against,
-    /// Whether only the codes of replies are compared.
-    pub codes_only: bool,
-    /// How long the server may take for anything.
-    pub patience: Duration,
-}
-
-/// Which server is played against.
-pub enum Against {
-    /// One that runs already, and its mailbox tree if we can see it.
-    Running(SocketAddr, Option<PathBuf>),
-    /// One that is started for each conversation.
-    Started(Template),
-}
 
 /// What came of a conversation.
 pub enum Outcome {
@@ -58,6 +42,10 @@ pub struct Difference {
 struct Play<'a> {
     options: &'a Options,
     address: SocketAddr,
+    /// Where the server speaks POP3, if we know.
+    pop3: Option<SocketAddr>,
+    /// What a client speaks that connects now.
+    protocol: Protocol,
     mailboxes: Option<PathBuf>,
     server: Option<Server>,
     clients: BTreeMap<usize, Client>,
@@ -91,34 +79,6 @@ pub fn play(conversation: &Conversation, options: &Options) -> Outcome {
     }
 }
 
-/// A reason why this conversation cannot be played with these options.
-fn why_not(conversation: &Conversation, options: &Options) -> Option<String> {
-    let has = |wanted: fn(&Action) -> bool| conversation.steps.iter().any(|s| wanted(&s.action));
-    let writes_files = has(|action| matches!(action, Action::File { .. }));
-    let reason = match &options.against {
-        Against::Running(..) if has(|action| matches!(action, Action::Do(_))) => {
-            "do: needs a server that replay starts"
-        }
-        Against::Running(..) if !conversation.flags.is_empty() => {
-            "server: needs a server that replay starts"
-        }
-        Against::Running(_, None) if writes_files => "file: needs --mailboxes",
-        Against::Started(template)
-            if !conversation.flags.is_empty() && !template.takes("flags") =>
-        {
-            "server: needs {flags} in --start"
-        }
-        Against::Started(template) if writes_files && !template.takes("mailboxes") => {
-            "file: needs {mailboxes} in --start"
-        }
-        _ if cfg!(windows) && has(|action| *action == Action::Do(Process::Stop)) => {
-            "do: stop needs a system with signals"
-        }
-        _ => return None,
-    };
-    Some(reason.to_owned())
-}
-
 fn asks_for_mail(conversation: &Conversation) -> bool {
     conversation.steps.iter().any(|step| matches!(step.action, Action::Mail { .. }))
 }
@@ -126,18 +86,32 @@ fn asks_for_mail(conversation: &Conversation) -> bool {
 impl<'a> Play<'a> {
     /// Gets a server, and looks what lies in the mailboxes already.
     fn begin(conversation: &Conversation, options: &'a Options) -> Result<Play<'a>, String> {
-        let (address, mailboxes, server) = match &options.against {
-            Against::Running(address, mailboxes) => (*address, mailboxes.clone(), None),
+        let (address, pop3, mailboxes, server) = match &options.against {
+            Against::Running(address, mailboxes) => {
+                (*address, options.pop3, mailboxes.clone(), None)
+            }
             Against::Started(template) => {
-                let server = Server::start(template, &conversation.flags);
+                let needs_pop3 = conversation.needs_pop3();
+                let server = Server::start(template, &conversation.flags, needs_pop3);
                 let server = server.map_err(|e| e.to_string())?;
                 let mailboxes = template.takes("mailboxes").then(|| server.mailboxes());
-                (server.address(), mailboxes, Some(server))
+                (server.address(), server.pop3(), mailboxes, Some(server))
             }
         };
         let (clients, gone, before) = (BTreeMap::new(), HashSet::new(), BTreeMap::new());
-        let unheard = false;
-        let mut play = Play { options, address, mailboxes, server, clients, gone, unheard, before };
+        let (unheard, protocol) = (false, conversation.protocol);
+        let mut play = Play {
+            options,
+            address,
+            pop3,
+            protocol,
+            mailboxes,
+            server,
+            clients,
+            gone,
+            unheard,
+            before,
+        };
         for step in &conversation.steps {
             if let Action::Mail { address, .. } = &step.action {
                 let names = play.mail(address).into_iter().map(|(name, _)| name).collect();
@@ -159,9 +133,13 @@ impl<'a> Play<'a> {
                 Ok(())
             }
             Action::Do(process) => self.control(*process),
+            Action::Port(protocol) => {
+                self.protocol = *protocol;
+                Ok(())
+            }
         };
         result.map_err(|heard| {
-            let hangs = matches!(&step.action, Action::Server(number, Expected::Reply { .. })
+            let hangs = matches!(&step.action, Action::Server(number, Expected::Reply { .. } | Expected::Text(_))
                 if self.clients.get(number).is_some_and(|client| !client.has_heard)
                     && heard.starts_with("(nothing"));
             self.unheard |= hangs;
@@ -218,7 +196,11 @@ impl<'a> Play<'a> {
             return Err(format!("client {number} has hung up before"));
         }
         if !self.clients.contains_key(&number) {
-            let (address, patience) = (self.address, self.options.patience);
+            let address = match self.protocol {
+                Protocol::Smtp => self.address,
+                Protocol::Pop3 => self.pop3.ok_or("POP3 needs --pop3 HOST:PORT")?,
+            };
+            let patience = self.options.patience;
             self.unheard = true;
             let client = Client::connect(address, patience);
             let client = client.map_err(|e| format!("nobody at {address}: {e}"))?;
@@ -232,36 +214,7 @@ impl<'a> Play<'a> {
     fn expect(&mut self, number: usize, expected: &Expected) -> Result<(), String> {
         let (patience, codes_only) = (self.options.patience, self.options.codes_only);
         let client = self.client(number)?;
-        match expected {
-            Expected::Closed => match client.hear(patience) {
-                Ok(line) => Err(visible(&line)),
-                Err(Silence::Closed) => Ok(()),
-                Err(silence) => Err(silence.to_string()),
-            },
-            Expected::NothingFor(time) => match client.hear(*time) {
-                Ok(line) => Err(visible(&line)),
-                Err(Silence::Nothing(_)) => Ok(()),
-                Err(silence) => Err(silence.to_string()),
-            },
-            // The last line of the reply brings the code.
-            Expected::Line(_) if codes_only => Ok(()),
-            Expected::Line(pattern) => {
-                client.in_reply = true;
-                let line = hear_line(client, patience)?;
-                if matches(&line, pattern) { Ok(()) } else { Err(line) }
-            }
-            Expected::Reply { code, pattern } => {
-                let reply = if client.in_reply && !codes_only {
-                    hear_line(client, patience)?
-                } else {
-                    hear_reply(client, patience)?
-                };
-                client.in_reply = false;
-                let same =
-                    if codes_only { reply.starts_with(code) } else { matches(&reply, pattern) };
-                if same { Ok(()) } else { Err(reply) }
-            }
-        }
+        expect(client, expected, codes_only, patience)
     }
 
     /// Compares what has arrived in a mailbox with what is wanted. A server that delivers after its

@@ -1,7 +1,10 @@
 //! Conversation files: text or Markdown becomes [`Conversation`]s. `docs/conversations.md` is the
 //! description.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
+
+use crate::octets::{Wrong, unescape};
 
 /// One conversation, to be played against a fresh server.
 #[derive(Debug)]
@@ -11,9 +14,18 @@ pub struct Conversation {
     pub line: usize,
     /// Whether it must differ: an exercise that is not solved yet.
     pub todo: bool,
+    /// What the first clients speak.
+    pub protocol: Protocol,
     /// What the `server:` line says.
     pub flags: Vec<String>,
     pub steps: Vec<Step>,
+}
+
+/// What a client and the server speak.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Protocol {
+    Smtp,
+    Pop3,
 }
 
 /// One line of a conversation.
@@ -42,6 +54,8 @@ pub enum Action {
     },
     Wait(Duration),
     Do(Process),
+    /// The clients that appear from here on speak this.
+    Port(Protocol),
 }
 
 #[derive(Debug, PartialEq)]
@@ -61,6 +75,10 @@ pub enum Expected {
     },
     /// One line of a reply that goes on.
     Line(String),
+    /// One line that a POP3 server says: a reply, or a line of a list or a message after it.
+    Text(String),
+    /// Any lines, up to one that fits the next `S:` line.
+    AnyLines,
     Closed,
     NothingFor(Duration),
 }
@@ -78,32 +96,15 @@ pub enum Process {
     Start,
 }
 
-/// A file that cannot be understood: the line, from 1, and what is wrong there.
-pub type Wrong = (usize, String);
-
-/// Makes text of a file: UTF-8 or UTF-16, with or without a byte-order mark.
-///
-/// # Errors
-/// When it is neither.
-pub fn decode(octets: &[u8]) -> Result<String, Wrong> {
-    let utf16 = |pair: fn([u8; 2]) -> u16| -> Vec<u16> {
-        octets[2..].chunks_exact(2).map(|two| pair([two[0], two[1]])).collect()
-    };
-    match octets {
-        [0xff, 0xfe, ..] => Ok(String::from_utf16_lossy(&utf16(u16::from_le_bytes))),
-        [0xfe, 0xff, ..] => Ok(String::from_utf16_lossy(&utf16(u16::from_be_bytes))),
-        _ => {
-            let octets = octets.strip_prefix(b"\xef\xbb\xbf").unwrap_or(octets);
-            let text = String::from_utf8(octets.to_vec());
-            text.map_err(|e| {
-                let line = octets[..e.utf8_error().valid_up_to()].split(|&b| b == b'\n').count();
-                (line, "not UTF-8: save the file as UTF-8, or write octets as C! with \\xNN".into())
-            })
-        }
+impl Conversation {
+    /// Whether a client in it may speak POP3.
+    pub fn needs_pop3(&self) -> bool {
+        let switch = Action::Port(Protocol::Pop3);
+        self.protocol == Protocol::Pop3 || self.steps.iter().any(|step| step.action == switch)
     }
 }
 
-/// Finds the conversations in a file: its `smtp` blocks if it is Markdown, else the whole file.
+/// Finds the conversations in a file: its `smtp` and `pop3` blocks if it is Markdown, else the whole file.
 ///
 /// # Errors
 /// The first line that cannot be understood.
@@ -112,7 +113,7 @@ pub fn parse(file: &str, text: &str) -> Result<Vec<Conversation>, Wrong> {
         return parse_markdown(file, text);
     }
     let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line));
-    Ok(vec![parse_conversation(file, 1, false, lines)?])
+    Ok(vec![parse_conversation(file, 1, Protocol::Smtp, false, lines)?])
 }
 
 /// Finds the blocks of a Markdown file.
@@ -134,10 +135,9 @@ fn parse_markdown(file: &str, text: &str) -> Result<Vec<Conversation>, Wrong> {
             block.push((number_inside, unindented.unwrap_or(inside.trim_start())));
         }
         let mut words = info.split_whitespace();
-        if words.next() == Some("smtp") {
-            let todo = words.next() == Some("todo");
-            conversations.push(parse_conversation(file, number, todo, block.into_iter())?);
-        }
+        let Some(protocol) = words.next().and_then(protocol) else { continue };
+        let (todo, block) = (words.next() == Some("todo"), block.into_iter());
+        conversations.push(parse_conversation(file, number, protocol, todo, block)?);
     }
     Ok(conversations)
 }
@@ -150,13 +150,24 @@ fn opening_fence(line: &str) -> Option<(&str, &str)> {
     (ticks >= 3 && !info.contains('`')).then_some((fence, info))
 }
 
+/// The protocol of that name.
+fn protocol(name: &str) -> Option<Protocol> {
+    match name {
+        "smtp" => Some(Protocol::Smtp),
+        "pop3" => Some(Protocol::Pop3),
+        _ => None,
+    }
+}
+
 fn parse_conversation<'a>(
     file: &str,
     line: usize,
+    protocol: Protocol,
     todo: bool,
     lines: impl Iterator<Item = (usize, &'a str)>,
 ) -> Result<Conversation, Wrong> {
     let (mut flags, mut steps) = (Vec::new(), Vec::new());
+    let mut speakers = Speakers { now: protocol, known: BTreeMap::new() };
     for (line, text) in lines {
         let text = text.trim_end();
         if text.trim_start().is_empty() || text.starts_with('#') {
@@ -169,14 +180,21 @@ fn parse_conversation<'a>(
             flags.extend(given.split_whitespace().map(str::to_owned));
             continue;
         }
-        let action = parse_line(text).map_err(|wrong| (line, wrong))?;
+        let action = parse_line(text, &mut speakers).map_err(|wrong| (line, wrong))?;
         steps.push(Step { line, text: text.to_owned(), action });
     }
-    Ok(Conversation { file: file.to_owned(), line, todo, flags, steps })
+    Ok(Conversation { file: file.to_owned(), line, todo, protocol, flags, steps })
+}
+
+/// What each client speaks.
+struct Speakers {
+    /// What a client speaks that appears here.
+    now: Protocol,
+    known: BTreeMap<usize, Protocol>,
 }
 
 /// Parses one line.
-fn parse_line(text: &str) -> Result<Action, String> {
+fn parse_line(text: &str, speakers: &mut Speakers) -> Result<Action, String> {
     let Some(mark) = text.find([':', '!']) else { return Err(unknown(text)) };
     let (word, rest) = text.split_at(mark + 1);
     let rest = rest.strip_prefix(' ').unwrap_or(rest);
@@ -190,6 +208,10 @@ fn parse_line(text: &str) -> Result<Action, String> {
             }
             Ok(Action::File { path: path.trim().to_owned(), content: content.to_owned() })
         }
+        "port:" => {
+            speakers.now = protocol(rest).ok_or("port: takes smtp or pop3")?;
+            Ok(Action::Port(speakers.now))
+        }
         "wait:" => Ok(Action::Wait(parse_time(rest)?)),
         "do:" => match rest {
             "kill" => Ok(Action::Do(Process::Kill)),
@@ -197,23 +219,26 @@ fn parse_line(text: &str) -> Result<Action, String> {
             "start" => Ok(Action::Do(Process::Start)),
             _ => Err("do: takes kill, stop or start".into()),
         },
-        _ => parse_speech(word, rest).unwrap_or_else(|| Err(unknown(text))),
+        _ => parse_speech(word, rest, speakers).unwrap_or_else(|| Err(unknown(text))),
     }
 }
 
 fn unknown(text: &str) -> String {
     let word = text.split_whitespace().next().unwrap_or_default();
-    format!("{word:?} is unknown; a line begins with C: C! S: M: # server: file: wait: or do:")
+    format!(
+        "{word:?} is unknown; a line begins with C: C! S: M: # server: file: port: wait: or do:"
+    )
 }
 
 /// Parses `C:`, `C!` and `S:`, with or without a client's number.
-fn parse_speech(word: &str, rest: &str) -> Option<Result<Action, String>> {
+fn parse_speech(word: &str, rest: &str, speakers: &mut Speakers) -> Option<Result<Action, String>> {
     let (side, number) = word.split_at_checked(1)?;
     let (number, mark) = number.split_at_checked(number.len().checked_sub(1)?)?;
     let client = if number.is_empty() { 1 } else { number.parse().ok()? };
     if !(1..=9).contains(&client) {
         return None;
     }
+    let protocol = *speakers.known.entry(client).or_insert(speakers.now);
     match (side, mark) {
         ("C", ":") => Some(Ok(Action::Client(
             client,
@@ -224,18 +249,22 @@ fn parse_speech(word: &str, rest: &str) -> Option<Result<Action, String>> {
             },
         ))),
         ("C", "!") => Some(unescape(rest).map(|octets| Action::Client(client, Act::Send(octets)))),
-        ("S", ":") => Some(parse_expected(rest).map(|what| Action::Server(client, what))),
+        ("S", ":") => Some(parse_expected(rest, protocol).map(|what| Action::Server(client, what))),
         _ => None,
     }
 }
 
 /// Parses what the server is expected to do.
-fn parse_expected(rest: &str) -> Result<Expected, String> {
+fn parse_expected(rest: &str, protocol: Protocol) -> Result<Expected, String> {
     if rest == "(closed)" {
         return Ok(Expected::Closed);
     }
     if let Some(time) = rest.strip_prefix("(nothing for ").and_then(|t| t.strip_suffix(')')) {
         return Ok(Expected::NothingFor(parse_time(time)?));
+    }
+    if protocol == Protocol::Pop3 {
+        let is_any = rest == "(any lines)";
+        return Ok(if is_any { Expected::AnyLines } else { Expected::Text(rest.to_owned()) });
     }
     let code = rest.get(..3).filter(|code| code.bytes().all(|b| b.is_ascii_digit()));
     let code = code.ok_or("S: takes a reply of three digits, (closed), or (nothing for 1s)")?;
@@ -277,31 +306,4 @@ fn parse_time(text: &str) -> Result<Duration, String> {
         "m" => Ok(Duration::from_secs(number.saturating_mul(60))),
         _ => Err(wrong()),
     }
-}
-
-/// Makes octets of text with `\r \n \t \0 \\ \xNN`.
-fn unescape(text: &str) -> Result<Vec<u8>, String> {
-    let mut octets = Vec::new();
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once('\\') {
-        octets.extend_from_slice(before.as_bytes());
-        let simple = |octet| (octet, after.get(1..).unwrap_or_default());
-        let (octet, left) = match after.as_bytes().first() {
-            Some(b'r') => simple(b'\r'),
-            Some(b'n') => simple(b'\n'),
-            Some(b't') => simple(b'\t'),
-            Some(b'0') => simple(0),
-            Some(b'\\') => simple(b'\\'),
-            Some(b'x') => {
-                let digits = after.get(1..3).ok_or("\\x takes two digits, as in \\x7f")?;
-                let octet = u8::from_str_radix(digits, 16);
-                (octet.map_err(|_| "\\x takes two digits, as in \\x7f")?, &after[3..])
-            }
-            _ => return Err("a \\ is followed by r, n, t, 0, \\ or xNN".into()),
-        };
-        octets.push(octet);
-        rest = left;
-    }
-    octets.extend_from_slice(rest.as_bytes());
-    Ok(octets)
 }

@@ -14,7 +14,7 @@ pub const PROJECT: &str = env!("CARGO_MANIFEST_DIR");
 
 static COUNTER: AtomicU32 = AtomicU32::new(0);
 
-/// A command line with `{port}`, `{mailboxes}` and `{flags}` still in it.
+/// A command line with `{port}`, `{pop3}`, `{mailboxes}` and `{flags}` still in it.
 #[derive(Debug, Clone)]
 pub struct Template {
     words: Vec<String>,
@@ -24,6 +24,7 @@ pub struct Template {
 pub struct Server {
     child: Child,
     port: u16,
+    pop3: Option<SocketAddr>,
     words: Vec<String>,
     folder: Folder,
 }
@@ -53,8 +54,8 @@ impl Template {
     /// The command line of this project's own server at `binary`.
     pub fn of_binary(binary: &Path) -> Template {
         let binary = binary.to_string_lossy().into_owned();
-        let rest = ["--listen", "127.0.0.1:{port}", "--mailboxes", "{mailboxes}", "{flags}"];
-        Template { words: [binary].into_iter().chain(rest.map(str::to_owned)).collect() }
+        let rest = "--listen 127.0.0.1:{port} --pop3 {pop3} --mailboxes {mailboxes} {flags}";
+        Template { words: [binary].into_iter().chain(rest.split(' ').map(str::to_owned)).collect() }
     }
 
     /// Whether `{name}` stands in it.
@@ -63,7 +64,7 @@ impl Template {
     }
 
     /// The words with everything filled in.
-    fn fill(&self, port: u16, mailboxes: &Path, flags: &[String]) -> Vec<String> {
+    fn fill(&self, port: u16, pop3: &str, mailboxes: &Path, flags: &[String]) -> Vec<String> {
         let mailboxes = mailboxes.to_string_lossy();
         let mut filled = Vec::new();
         for word in &self.words {
@@ -72,6 +73,7 @@ impl Template {
                 continue;
             }
             let word = word.replace("{port}", &port.to_string());
+            let word = word.replace("{pop3}", pop3);
             let word = word.replace("{mailboxes}", &mailboxes);
             filled.push(word.replace("{flags}", &flags.join(" ")));
         }
@@ -80,21 +82,33 @@ impl Template {
 }
 
 impl Server {
-    /// Starts a server on a free port over a fresh copy of the project's mailbox tree.
+    /// Starts a server on a free port over a fresh copy of the project's mailbox tree, and on another
+    /// for POP3 if that is needed.
     ///
     /// # Errors
     /// When the command cannot be run, or there is no room for the tree.
-    pub fn start(template: &Template, flags: &[String]) -> io::Result<Server> {
+    pub fn start(template: &Template, flags: &[String], needs_pop3: bool) -> io::Result<Server> {
         let folder = Folder::new()?;
         copy_tree(&Path::new(PROJECT).join("mailboxes"), &folder.0.join("mailboxes"))?;
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
-        let words = template.fill(port, &folder.0.join("mailboxes"), flags);
+        let free = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
+        // Both are held until both are known, or they might be the same.
+        let (smtp, pop3) = (free()?, if needs_pop3 { Some(free()?) } else { None });
+        let port = smtp.local_addr()?.port();
+        let pop3 = pop3.map(|pop3| pop3.local_addr()).transpose()?;
+        drop(smtp);
+        let place = pop3.map_or("off".to_owned(), |pop3| pop3.to_string());
+        let words = template.fill(port, &place, &folder.0.join("mailboxes"), flags);
         let child = spawn(&words, &folder)?;
-        Ok(Server { child, port, words, folder })
+        Ok(Server { child, port, pop3, words, folder })
     }
 
     pub fn address(&self) -> SocketAddr {
         SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
+    }
+
+    /// Where it speaks POP3, if that was needed.
+    pub fn pop3(&self) -> Option<SocketAddr> {
+        self.pop3
     }
 
     pub fn mailboxes(&self) -> PathBuf {
@@ -201,7 +215,7 @@ fn spawn(words: &[String], folder: &Folder) -> io::Result<Child> {
     command.spawn().map_err(|e| io::Error::new(e.kind(), format!("cannot run {program}: {e}")))
 }
 
-/// Copies the mailboxes, but not the mail that lies in them.
+/// Copies the mailboxes, but neither the mail that lies in them nor their passwords.
 fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
     fs::create_dir(to)?;
     for entry in fs::read_dir(from)? {

@@ -1,0 +1,61 @@
+//! How conversations are played, and which of them can be played so.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::script::{Action, Conversation, Process};
+use crate::server::Template;
+
+/// How conversations are played.
+pub struct Options {
+    pub against: Against,
+    /// Where a server that runs already speaks POP3.
+    pub pop3: Option<SocketAddr>,
+    /// Whether only the codes of replies are compared.
+    pub codes_only: bool,
+    /// How long the server may take for anything.
+    pub patience: Duration,
+}
+
+/// Which server is played against.
+pub enum Against {
+    /// One that runs already, and its mailbox tree if we can see it.
+    Running(SocketAddr, Option<PathBuf>),
+    /// One that is started for each conversation.
+    Started(Template),
+}
+
+/// A reason why this conversation cannot be played with these options.
+pub fn why_not(conversation: &Conversation, options: &Options) -> Option<String> {
+    let has = |wanted: fn(&Action) -> bool| conversation.steps.iter().any(|s| wanted(&s.action));
+    let writes_files = has(|action| matches!(action, Action::File { .. }));
+    let reason = match &options.against {
+        Against::Running(..) if has(|action| matches!(action, Action::Do(_))) => {
+            "do: needs a server that replay starts"
+        }
+        Against::Running(..) if !conversation.flags.is_empty() => {
+            "server: needs a server that replay starts"
+        }
+        Against::Running(..) if conversation.needs_pop3() && options.pop3.is_none() => {
+            "POP3 needs --pop3 HOST:PORT"
+        }
+        Against::Started(template) if conversation.needs_pop3() && !template.takes("pop3") => {
+            "POP3 needs {pop3} in --start"
+        }
+        Against::Running(_, None) if writes_files => "file: needs --mailboxes",
+        Against::Started(template)
+            if !conversation.flags.is_empty() && !template.takes("flags") =>
+        {
+            "server: needs {flags} in --start"
+        }
+        Against::Started(template) if writes_files && !template.takes("mailboxes") => {
+            "file: needs {mailboxes} in --start"
+        }
+        _ if cfg!(windows) && has(|action| *action == Action::Do(Process::Stop)) => {
+            "do: stop needs a system with signals"
+        }
+        _ => return None,
+    };
+    Some(reason.to_owned())
+}

@@ -1,0 +1,493 @@
+//! One mailbox as a mail reader sees it: numbered messages, sizes, marks (RFC 1939 §4 to §6).
+//!
+//! Guarantee: nothing is removed or moved before [`Maildrop::update`], and then only a message that
+//! carries a mark. A maildrop that is dropped leaves the mailbox as it was.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::delivery::{at, create_maildir, rename, sync_folder};
+use super::stored::Stored;
+
+/// What stands between a message's unique name and its flags, as in `1.M2P3Q4.host:2,S`. A `:`
+/// cannot stand in a file name on Windows.
+const BEFORE_FLAGS: char = if cfg!(windows) { ';' } else { ':' };
+/// The longest unique-id (RFC 1939 §7).
+const MAX_UID: usize = 70;
+
+/// The mailboxes that somebody is logged in to.
+pub type Locks = Arc<Mutex<HashSet<PathBuf>>>;
+
+/// A mailbox that somebody is logged in to.
+#[derive(Debug)]
+pub struct Maildrop {
+    messages: Vec<Message>,
+    folder: PathBuf,
+    sync: bool,
+    _lock: Lock,
+}
+
+/// One message, and what the session wants with it.
+#[derive(Debug)]
+pub struct Message {
+    /// The file's name, and the folder that it lies in: `new` or `cur`.
+    name: String,
+    place: &'static str,
+    /// The octets that RETR will send (RFC 1939 §11).
+    pub size: u64,
+    /// DELE was said.
+    pub is_deleted: bool,
+    /// RETR has sent it.
+    pub is_retrieved: bool,
+}
+
+/// What came of an update.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Updated {
+    /// The messages that are in the mailbox now, as far as this session knows.
+    pub left: usize,
+    /// The messages that should have been removed and could not be.
+    pub failed: usize,
+}
+
+/// The right to be the only one who is logged in to a mailbox. Dropping it gives the right back.
+#[derive(Debug)]
+struct Lock {
+    locks: Locks,
+    folder: PathBuf,
+}
+
+impl Maildrop {
+    /// Opens the mailbox and numbers its messages; `None` if somebody else is logged in to it.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn open(folder: &Path, locks: &Locks, sync: bool) -> io::Result<Option<Maildrop>> {
+        let Some(_lock) = Lock::take(locks, folder) else { return Ok(None) };
+        let mut messages = Vec::new();
+        for message in list(folder)? {
+            messages.extend(message.measured(folder)?);
+        }
+        Ok(Some(Maildrop { messages, folder: folder.to_owned(), sync, _lock }))
+    }
+
+    /// All messages; the first has the number 1.
+    pub fn messages(&self) -> &[Message] {
+        &self.messages
+    }
+
+    /// The message at `index`, to mark it.
+    pub fn message_mut(&mut self, index: usize) -> Option<&mut Message> {
+        self.messages.get_mut(index)
+    }
+
+    /// The messages that are not marked as deleted, with their numbers.
+    pub fn kept(&self) -> impl Iterator<Item = (usize, &Message)> {
+        let numbered = self.messages.iter().enumerate().map(|(index, m)| (index + 1, m));
+        numbered.filter(|(_, message)| !message.is_deleted)
+    }
+
+    /// Takes all marks of deletion away.
+    pub fn unmark(&mut self) {
+        for message in &mut self.messages {
+            message.is_deleted = false;
+        }
+    }
+
+    /// Opens the message at `index`, wherever another program may have moved it.
+    ///
+    /// # Errors
+    /// `NotFound` when it is in the mailbox no more.
+    pub fn read(&mut self, index: usize) -> io::Result<Stored<File>> {
+        let gone = || io::Error::from(ErrorKind::NotFound);
+        let path = self.messages.get(index).ok_or_else(gone)?.path(&self.folder);
+        match Stored::open(&path) {
+            Err(e) if e.kind() == ErrorKind::NotFound => {
+                self.look_again()?;
+                Stored::open(&self.messages.get(index).ok_or_else(gone)?.path(&self.folder))
+            }
+            result => result,
+        }
+    }
+
+    /// Removes what is marked as deleted, moves what was retrieved to `cur/`, and lets others in.
+    pub fn update(mut self) -> Updated {
+        // Mail readers move messages while we hold the numbers; and `cur` may not be there yet.
+        if let Err(e) = create_maildir(&self.folder, self.sync).and_then(|()| self.look_again()) {
+            log::error!("cannot look into {}: {e}", self.folder.display());
+        }
+        let (mut left, mut failed, mut changed) = (0, 0, false);
+        for message in &self.messages {
+            let (path, wanted) = (message.path(&self.folder), message.path_when_done(&self.folder));
+            let result = match &wanted {
+                None => fs::remove_file(&path),
+                Some(to) if *to != path => rename(&path, to),
+                Some(_) => {
+                    left += 1;
+                    continue;
+                }
+            };
+            changed = true;
+            match result {
+                Ok(()) => left += usize::from(wanted.is_some()),
+                Err(e) if e.kind() == ErrorKind::NotFound => {}
+                Err(e) => {
+                    log::error!("cannot update {}: {e}", path.display());
+                    left += 1;
+                    failed += usize::from(wanted.is_none());
+                }
+            }
+        }
+        if changed && self.sync {
+            for place in ["cur", "new"] {
+                // The names must be on disk, or a power cut could bring a removed message back.
+                if let Err(e) = sync_folder(&self.folder.join(place)) {
+                    log::error!("cannot sync {}: {e}", self.folder.join(place).display());
+                }
+            }
+        }
+        Updated { left, failed }
+    }
+
+    /// Finds out where the messages lie now.
+    fn look_again(&mut self) -> io::Result<()> {
+        let now = list(&self.folder)?;
+        let places: HashMap<&str, &Message> = now.iter().map(|m| (m.base(), m)).collect();
+        for message in &mut self.messages {
+            if let Some(found) = places.get(message.base()) {
+                (message.name, message.place) = (found.name.clone(), found.place);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Message {
+    /// The message with its size; `None` if another program has removed it since it was listed.
+    fn measured(self, folder: &Path) -> io::Result<Option<Message>> {
+        let path = self.path(folder);
+        match Stored::open(&path).and_then(Stored::size) {
+            Ok(size) => Ok(Some(Message { size, ..self })),
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(at(&path, e)),
+        }
+    }
+
+    /// The unique-id, the same as long as the message exists (RFC 1939 §7): its name without the
+    /// flags, which change; hashed if it is too long or holds what a unique-id must not.
+    pub fn uid(&self) -> String {
+        let base = self.base();
+        if base.len() <= MAX_UID && base.bytes().all(|b| b.is_ascii_graphic()) {
+            return base.to_owned();
+        }
+        format!("{:032x}", fnv1a(base.as_bytes()))
+    }
+
+    fn path(&self, folder: &Path) -> PathBuf {
+        folder.join(self.place).join(&self.name)
+    }
+
+    /// Where the message belongs when the session is over; `None` is nowhere.
+    fn path_when_done(&self, folder: &Path) -> Option<PathBuf> {
+        if self.is_deleted {
+            return None;
+        }
+        let seen = self.is_retrieved.then(|| folder.join("cur").join(with_seen(&self.name)));
+        Some(seen.unwrap_or_else(|| self.path(folder)))
+    }
+
+    /// The part of the name that never changes.
+    fn base(&self) -> &str {
+        self.name.split(BEFORE_FLAGS).next().unwrap_or(&self.name)
+    }
+
+    /// What messages are sorted by: when they came, then the rest of the name.
+    fn order(&self) -> (u64, &str) {
+        let seconds = self.name.split('.').next().unwrap_or_default();
+        (seconds.parse().unwrap_or(u64::MAX), self.base())
+    }
+}
+
+impl Lock {
+    fn take(locks: &Locks, folder: &Path) -> Option<Lock> {
+        let is_free =
+            locks.lock().unwrap_or_else(PoisonError::into_inner).insert(folder.to_owned());
+        is_free.then(|| Lock { locks: Arc::clone(locks), folder: folder.to_owned() })
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        self.locks.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.folder);
+    }
+}
+
+/// Lists the messages of a mailbox, the oldest first.
+fn list(folder: &Path) -> io::Result<Vec<Message>> {
+    let mut messages = Vec::new();
+    // First `new`: what another program moves in the meantime is seen twice, and not missed.
+    for place in ["new", "cur"] {
+        let entries = match fs::read_dir(folder.join(place)) {
+            // No mail has come yet.
+            Err(e) if e.kind() == ErrorKind::NotFound => continue,
+            result => result?,
+        };
+        for entry in entries {
+            let entry = entry?;
+            let name = entry.file_name().into_string().unwrap_or_default();
+            let is_message = !name.is_empty() && !name.starts_with('.');
+            if is_message && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+                let (is_deleted, is_retrieved) = (false, false);
+                messages.push(Message { name, place, size: 0, is_deleted, is_retrieved });
+            }
+        }
+    }
+    // The sort keeps those of one name in the order of the folders; the later one, in `cur`, counts.
+    messages.sort_by(|a, b| a.order().cmp(&b.order()));
+    messages.reverse();
+    messages.dedup_by(|a, b| a.base() == b.base());
+    messages.reverse();
+    Ok(messages)
+}
+
+/// Adds the flag S, "seen", to a message's name; flags stand in alphabetical order.
+fn with_seen(name: &str) -> String {
+    let mark = format!("{BEFORE_FLAGS}2,");
+    let (base, flags) = name.split_once(&mark).unwrap_or((name, ""));
+    let mut flags: Vec<char> = flags.chars().chain(['S']).collect();
+    flags.sort_unstable();
+    flags.dedup();
+    format!("{base}{mark}{}", flags.into_iter().collect::<String>())
+}
+
+/// The hash of Fowler, Noll and Vo in 128 bits. It is no cryptography, and need not be: the names
+/// are given by mail servers and not by strangers.
+fn fnv1a(octets: &[u8]) -> u128 {
+    const START: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
+    const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
+    octets.iter().fold(START, |hash, &b| (hash ^ u128::from(b)).wrapping_mul(PRIME))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Tree;
+
+    /// A mailbox with these files, each `place/name`, and the text in them.
+    fn mailbox(tree: &Tree, files: &[(&str, &str)]) -> PathBuf {
+        let folder = tree.add("a.vn/lan");
+        for (path, text) in files {
+            // Where a `:` cannot stand in a name, a `;` does.
+            let path = folder.join(path.replace(':', &BEFORE_FLAGS.to_string()));
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        folder
+    }
+
+    fn open(folder: &Path) -> Maildrop {
+        Maildrop::open(folder, &Locks::default(), true).unwrap().unwrap()
+    }
+
+    fn uids(maildrop: &Maildrop) -> Vec<String> {
+        maildrop.messages().iter().map(Message::uid).collect()
+    }
+
+    /// The files of the mailbox, each `place/name`.
+    fn files(tree: &Tree) -> Vec<String> {
+        let mut names: Vec<String> = tree.files().iter().map(|path| short(path)).collect();
+        names.sort();
+        names
+    }
+
+    fn short(path: &Path) -> String {
+        let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
+        format!("{}/{}", name(path.parent().unwrap()), name(path).replace(BEFORE_FLAGS, ":"))
+    }
+
+    #[test]
+    fn new_and_cur_are_listed_once_the_oldest_first() {
+        let tree = Tree::empty();
+        let folder = mailbox(
+            &tree,
+            &[
+                ("new/1000.b", "three\n"),
+                ("new/999.z", "two\n"),
+                ("cur/5.a:2,RS", "one\n"),
+                ("cur/named-by-hand", "x"),
+                ("tmp/1.half", "x"),
+                ("new/.hidden", "x"),
+                ("new/folder/file", "x"),
+            ],
+        );
+        let maildrop = open(&folder);
+        assert_eq!(uids(&maildrop), ["5.a", "999.z", "1000.b", "named-by-hand"]);
+        let sizes: Vec<u64> = maildrop.messages().iter().map(|m| m.size).collect();
+        assert_eq!(sizes, [5, 5, 7, 3]);
+        fs::write(folder.join("new/1.late"), "x").unwrap();
+        assert_eq!(maildrop.messages().len(), 4, "what comes later is seen at the next login");
+        assert_eq!(open(&folder).messages().len(), 5);
+    }
+
+    #[test]
+    fn a_mailbox_without_folders_is_empty() {
+        let tree = Tree::empty();
+        assert!(open(&tree.add("a.vn/lan")).messages().is_empty());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_symbolic_link_is_no_message() {
+        let tree = Tree::empty();
+        let folder = mailbox(&tree, &[("new/1.a", "x"), ("secret", "x")]);
+        std::os::unix::fs::symlink(folder.join("secret"), folder.join("new/2.b")).unwrap();
+        assert_eq!(uids(&open(&folder)), ["1.a"]);
+    }
+
+    #[test]
+    fn a_message_seen_in_new_and_in_cur_is_one() {
+        let tree = Tree::empty();
+        let folder = mailbox(&tree, &[("new/1.a", "x\n"), ("cur/1.a:2,S", "x\n")]);
+        let maildrop = open(&folder);
+        assert_eq!(uids(&maildrop), ["1.a"]);
+        assert_eq!(maildrop.messages()[0].place, "cur");
+    }
+
+    #[test]
+    fn the_unique_id_survives_a_move_and_is_never_too_long() {
+        let tree = Tree::empty();
+        let long = format!("1.{}", "x".repeat(69));
+        let names = ["1.M2P3Q4.host", &long[..70], &long, "2.with blank", "3.tên"];
+        let folder = tree.add("a.vn/lan");
+        fs::create_dir(folder.join("new")).unwrap();
+        fs::create_dir(folder.join("cur")).unwrap();
+        for name in names {
+            fs::write(folder.join("new").join(name), "x").unwrap();
+        }
+        let before = uids(&open(&folder));
+        assert!(before.contains(&names[0].to_owned()) && before.contains(&names[1].to_owned()));
+        assert!(before.iter().all(|uid| {
+            (1..=MAX_UID).contains(&uid.len()) && uid.bytes().all(|b| b.is_ascii_graphic())
+        }));
+        assert_eq!(before.iter().collect::<HashSet<_>>().len(), names.len());
+        for name in names {
+            let to = folder.join("cur").join(format!("{name}{BEFORE_FLAGS}2,S"));
+            fs::rename(folder.join("new").join(name), to).unwrap();
+        }
+        assert_eq!(uids(&open(&folder)), before);
+    }
+
+    #[test]
+    fn the_hash_is_that_of_its_authors() {
+        // The values that draft-eastlake-fnv prints for "", "a" and "foobar".
+        assert_eq!(fnv1a(b""), 0x6c62272e07bb014262b821756295c58d);
+        assert_eq!(fnv1a(b"a"), 0xd228cb696f1a8caf78912b704e4a8964);
+        assert_eq!(fnv1a(b"foobar"), 0x343e1662793c64bf6f0d3597ba446f18);
+    }
+
+    #[test]
+    fn an_update_removes_what_is_marked_moves_what_was_read_and_keeps_the_rest() {
+        let tree = Tree::empty();
+        let folder = mailbox(
+            &tree,
+            &[
+                ("new/1.deleted", "x"),
+                ("new/2.read", "x"),
+                ("new/3.kept", "x"),
+                ("cur/4.answered:2,RT", "x"),
+                ("cur/5.deleted:2,S", "x"),
+                ("cur/6.kept:2,", "x"),
+                ("new/7.both", "x"),
+            ],
+        );
+        let mut maildrop = open(&folder);
+        for index in [0, 4, 6] {
+            maildrop.message_mut(index).unwrap().is_deleted = true;
+        }
+        for index in [1, 3, 6] {
+            maildrop.message_mut(index).unwrap().is_retrieved = true;
+        }
+        assert_eq!(maildrop.kept().map(|(number, _)| number).collect::<Vec<_>>(), [2, 3, 4, 6]);
+        assert_eq!(maildrop.update(), Updated { left: 4, failed: 0 });
+        let wanted = ["cur/2.read:2,S", "cur/4.answered:2,RST", "cur/6.kept:2,", "new/3.kept"];
+        assert_eq!(files(&tree), wanted);
+    }
+
+    #[test]
+    fn the_folder_for_read_mail_is_made_when_it_is_wanted() {
+        let tree = Tree::empty();
+        let mut maildrop = open(&mailbox(&tree, &[("new/1.a", "x")]));
+        maildrop.message_mut(0).unwrap().is_retrieved = true;
+        assert_eq!(maildrop.update(), Updated { left: 1, failed: 0 });
+        assert_eq!(files(&tree), ["cur/1.a:2,S"]);
+    }
+
+    #[test]
+    fn without_an_update_nothing_changes() {
+        let tree = Tree::empty();
+        let folder = mailbox(&tree, &[("new/1.a", "x"), ("cur/2.b:2,", "x")]);
+        let mut maildrop = open(&folder);
+        for index in 0..2 {
+            maildrop.message_mut(index).unwrap().is_deleted = true;
+            maildrop.message_mut(index).unwrap().is_retrieved = true;
+        }
+        drop(maildrop);
+        assert_eq!(files(&tree), ["cur/2.b:2,", "new/1.a"]);
+    }
+
+    #[test]
+    fn a_message_that_another_program_moved_is_found_again() {
+        let tree = Tree::empty();
+        let folder = mailbox(&tree, &[("new/1.a", "one\n"), ("new/2.b", "two\n"), ("new/3.c", "")]);
+        let mut maildrop = open(&folder);
+        fs::create_dir(folder.join("cur")).unwrap();
+        for name in ["1.a", "2.b"] {
+            let to = folder.join("cur").join(format!("{name}{BEFORE_FLAGS}2,F"));
+            fs::rename(folder.join("new").join(name), to).unwrap();
+        }
+        fs::remove_file(folder.join("new/3.c")).unwrap();
+        assert_eq!(maildrop.read(0).unwrap().size().unwrap(), 5);
+        assert_eq!(maildrop.read(2).unwrap_err().kind(), ErrorKind::NotFound);
+        maildrop.message_mut(0).unwrap().is_deleted = true;
+        maildrop.message_mut(1).unwrap().is_retrieved = true;
+        maildrop.message_mut(2).unwrap().is_deleted = true;
+        assert_eq!(maildrop.update(), Updated { left: 1, failed: 0 });
+        assert_eq!(files(&tree), ["cur/2.b:2,FS"]);
+    }
+
+    #[test]
+    fn a_message_that_cannot_be_removed_is_told_and_stays() {
+        let tree = Tree::empty();
+        let folder = mailbox(&tree, &[("new/1.a", "x"), ("new/2.b", "x")]);
+        let mut maildrop = open(&folder);
+        // A folder in the place of the file is what even root cannot remove.
+        fs::remove_file(folder.join("new/1.a")).unwrap();
+        fs::create_dir(folder.join("new/1.a")).unwrap();
+        maildrop.message_mut(0).unwrap().is_deleted = true;
+        maildrop.message_mut(1).unwrap().is_deleted = true;
+        assert_eq!(maildrop.update(), Updated { left: 1, failed: 1 });
+        assert_eq!(files(&tree), ["new/1.a"]);
+    }
+
+    #[test]
+    fn one_at_a_time_is_logged_in_to_a_mailbox() {
+        let tree = Tree::empty();
+        let (lan, an) = (tree.add("a.vn/lan"), tree.add("a.vn/an"));
+        let locks = Locks::default();
+        let open = |folder: &Path| Maildrop::open(folder, &locks, true).unwrap();
+        let first = open(&lan).unwrap();
+        assert!(open(&lan).is_none());
+        assert!(open(&an).is_some());
+        first.update();
+        assert!(open(&lan).is_some(), "the update lets others in");
+        assert!(open(&lan).is_some(), "so does the end of a session");
+        fs::remove_dir(lan.join("new")).unwrap();
+        fs::write(lan.join("new"), "no folder").unwrap();
+        assert!(Maildrop::open(&lan, &locks, true).is_err());
+        fs::remove_file(lan.join("new")).unwrap();
+        assert!(open(&lan).is_some(), "so does a failure");
+    }
+}

@@ -1,0 +1,132 @@
+//! What a client can ask: the bytes of one line become a [`Command`] (RFC 1939 §3). Syntax only.
+//!
+//! A line that is no command becomes the reply that says why.
+
+use std::fmt;
+
+use super::form::{CAPA, DELE, Form, LIST, NOOP, PASS, QUIT, RETR, RSET, STAT, TOP, UIDL, USER};
+use super::reply::{self, Reply};
+use crate::address::strip_prefix_ignore_case;
+use crate::text::{IAC, explain_octet};
+
+/// A command whose syntax is right. Messages are named by their number, from 1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    User(String),
+    Pass(Password),
+    Stat,
+    /// Of one message, or of all.
+    List(Option<u64>),
+    Retr(u64),
+    Dele(u64),
+    Noop,
+    Rset,
+    /// A message's header and so many lines of its body.
+    Top(u64, u64),
+    /// Of one message, or of all.
+    Uidl(Option<u64>),
+    Capa,
+    Quit,
+}
+
+/// A password as it was typed; the log never shows it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password(String);
+
+/// The longest command line in octets, CRLF included; RFC 2449 §4 asks for 255.
+pub const MAX_COMMAND_LINE: usize = 512;
+
+/// What other POP3 servers know and this one leaves out.
+const NOT_OFFERED: [&str; 6] = ["APOP", "AUTH", "STLS", "LAST", "UTF8", "LANG"];
+/// What is said to the server on the other port.
+const SMTP: [&str; 6] = ["HELO", "EHLO", "MAIL", "RCPT", "DATA", "VRFY"];
+
+impl Password {
+    pub fn octets(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("*")
+    }
+}
+
+/// Parses one line without its CRLF.
+///
+/// # Errors
+/// The reply that says what is wrong with the line.
+pub fn parse(line: &[u8]) -> Result<Command, Reply> {
+    let text = parse_text(line)?.trim_end();
+    let (verb, argument) = text.split_once(' ').unwrap_or((text, ""));
+    match verb.to_ascii_uppercase().as_str() {
+        "USER" => Ok(Command::User(parse_whole(argument, &USER)?)),
+        "PASS" => Ok(Command::Pass(Password(parse_whole(argument, &PASS)?))),
+        "STAT" => parse_alone(argument, Command::Stat, &STAT),
+        "LIST" => Ok(Command::List(parse_optional(argument, &LIST)?)),
+        "RETR" => Ok(Command::Retr(parse_number(argument, &RETR)?)),
+        "DELE" => Ok(Command::Dele(parse_number(argument, &DELE)?)),
+        "NOOP" => parse_alone(argument, Command::Noop, &NOOP),
+        "RSET" => parse_alone(argument, Command::Rset, &RSET),
+        "TOP" => {
+            let (message, lines) = argument.split_once(' ').ok_or(reply::syntax(&TOP))?;
+            Ok(Command::Top(parse_number(message, &TOP)?, parse_number(lines, &TOP)?))
+        }
+        "UIDL" => Ok(Command::Uidl(parse_optional(argument, &UIDL)?)),
+        "CAPA" => parse_alone(argument, Command::Capa, &CAPA),
+        "QUIT" => parse_alone(argument, Command::Quit, &QUIT),
+        other => Err(parse_other(other, argument)),
+    }
+}
+
+/// Parses the line as printable ASCII (RFC 1939 §3).
+fn parse_text(line: &[u8]) -> Result<&str, Reply> {
+    if let Some(&odd) = line.iter().find(|b| b.is_ascii_control() || **b == IAC) {
+        return Err(reply::not_text(explain_octet(odd)));
+    }
+    match std::str::from_utf8(line) {
+        Ok(text) if text.is_ascii() => Ok(text),
+        _ => Err(reply::not_text(
+            "Letters beyond ASCII (a Vietnamese keyboard?): switch it to English, type it again",
+        )),
+    }
+}
+
+/// Gives an argument that may hold blanks: a password may (RFC 1939 §7).
+fn parse_whole(argument: &str, form: &Form) -> Result<String, Reply> {
+    if argument.is_empty() { Err(reply::syntax(form)) } else { Ok(argument.to_owned()) }
+}
+
+/// Gives `command` if it stands alone.
+fn parse_alone(argument: &str, command: Command, form: &Form) -> Result<Command, Reply> {
+    if argument.is_empty() { Ok(command) } else { Err(reply::syntax(form)) }
+}
+
+/// Parses a number that may be left out.
+fn parse_optional(argument: &str, form: &Form) -> Result<Option<u64>, Reply> {
+    if argument.is_empty() { Ok(None) } else { parse_number(argument, form).map(Some) }
+}
+
+/// Parses a number; one beyond 64 bits is just too big.
+fn parse_number(argument: &str, form: &Form) -> Result<u64, Reply> {
+    if argument.is_empty() || !argument.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(reply::syntax(form));
+    }
+    Ok(argument.parse().unwrap_or(u64::MAX))
+}
+
+/// Says what a line is whose verb is none of ours.
+fn parse_other(verb: &str, argument: &str) -> Reply {
+    // As in SMTP: a browser's form must not become commands.
+    let version = argument.rsplit(' ').next().unwrap_or(argument);
+    if strip_prefix_ignore_case(version, "HTTP/").is_some() {
+        return reply::http();
+    }
+    let is_one_of = |verbs: &[&'static str]| verbs.iter().find(|known| **known == verb).copied();
+    match (is_one_of(&NOT_OFFERED), is_one_of(&SMTP)) {
+        (Some(known), _) => reply::not_offered(known),
+        (None, Some(known)) => reply::that_is_smtp(known),
+        (None, None) => reply::unknown_command(),
+    }
+}

@@ -1,0 +1,56 @@
+//! Who may open a mailbox: the name, the password, and whether somebody else has it open (RFC 1939 §4).
+//!
+//! The log says why a login fails; the client hears less.
+
+use std::io;
+
+use super::command::Password;
+use crate::maildir::{Maildir, Maildrop, Verdict};
+
+/// What came of a login.
+#[derive(Debug)]
+pub enum Login {
+    Open(Maildrop),
+    /// The name, the password or both.
+    Wrong,
+    /// Somebody else has the mailbox open.
+    InUse,
+}
+
+/// Asks the store for the mailbox of `user`.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn open(session: u64, maildir: &Maildir, user: &str, password: &Password) -> io::Result<Login> {
+    let Some(mailbox) = maildir.find_user(user)? else {
+        log::warn!("[{session}] no login as {user:?}: no such user, or in several domains");
+        return Ok(Login::Wrong);
+    };
+    let address = mailbox.address();
+    match mailbox.check_password(password.octets())? {
+        Verdict::Right => {}
+        Verdict::Wrong => {
+            log::warn!("[{session}] no login as {address}: wrong password");
+            return Ok(Login::Wrong);
+        }
+        Verdict::NoneIsSet => {
+            let file = mailbox.password_file();
+            let file = file.display();
+            log::warn!(
+                "[{session}] no login as {address}: no password is set; do so with: \
+                 printf 'a-password\\n' > {file}"
+            );
+            return Ok(Login::Wrong);
+        }
+    }
+    match maildir.open(&mailbox)? {
+        Some(maildrop) => {
+            log::info!("[{session}] {address} logged in, {} messages", maildrop.messages().len());
+            Ok(Login::Open(maildrop))
+        }
+        None => {
+            log::warn!("[{session}] no login as {address}: another session has the mailbox open");
+            Ok(Login::InUse)
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! One POP3 client, top to bottom: greet, log in, list and send messages, delete at QUIT (RFC 1939).
+//!
+//! The session reads from any reader and writes to any writer, so that tests need no sockets.
+
+mod command;
+mod form;
+mod login;
+pub mod reply;
+mod session;
+
+#[cfg(test)]
+mod tests;
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Write};
+use std::time::Duration;
+
+use self::command::{Command, MAX_COMMAND_LINE, Password};
+use self::login::Login;
+use self::reply::Reply;
+use self::session::{State, Step};
+use crate::channel::{Channel, Lost};
+use crate::config::Config;
+use crate::line::Ending;
+use crate::maildir::{Maildir, Maildrop, Stored};
+use crate::recording::Recording;
+use crate::text::{self, TLS_HANDSHAKE};
+use crate::transcript::Transcript;
+use crate::wire::{Deadline, Late};
+
+/// So many refusals in a row end the session, without an update.
+const MAX_ERRORS: usize = 20;
+/// So many wrong passwords end the session.
+const MAX_WRONG_PASSWORDS: usize = 3;
+/// How long whoever guesses passwords has to wait for the last refusal.
+pub const PENALTY: Duration = Duration::from_secs(2);
+/// The shortest time after which a silent client may be left (RFC 1939 §3).
+const SHORTEST_TIMEOUT: Duration = Duration::from_secs(10 * 60);
+
+/// What a session finds when it begins.
+#[derive(Debug)]
+pub struct Setting<'a> {
+    /// The session's number in the log.
+    pub session: u64,
+    pub config: &'a Config,
+    pub maildir: &'a Maildir,
+    pub deadline: &'a Deadline,
+    /// The wait before the last wrong password is refused.
+    pub penalty: Duration,
+}
+
+/// The session with one client.
+pub struct Session<'a, R: Read, W: Write> {
+    setting: Setting<'a>,
+    channel: Channel<'a, R, W>,
+    /// The refusals in a row.
+    errors: usize,
+    /// The wrong passwords so far.
+    wrong_passwords: usize,
+}
+
+/// Why a session ends.
+enum Hangup {
+    /// The last reply was said.
+    Done,
+    /// With this reply, which answers no command.
+    With(Reply),
+    /// In the middle of a message that cannot be read any more: no reply can be said there.
+    Broken,
+    /// The client says nothing more.
+    Lost(Lost),
+}
+
+/// The time for one line of a client: that of SMTP, but not less than RFC 1939 §3 asks for.
+pub fn timeout(config: &Config) -> Duration {
+    config.timeout.max(SHORTEST_TIMEOUT)
+}
+
+impl<'a, R: Read, W: Write> Session<'a, R, W> {
+    pub fn new(reader: R, writer: W, setting: Setting<'a>) -> Self {
+        let Setting { session, config, .. } = setting;
+        let (flags, folder) = (config.server_line(), config.record.as_deref());
+        let head: Vec<&str> = flags.as_deref().into_iter().chain(["port: pop3"]).collect();
+        let recording = folder.and_then(|folder| Recording::begin(folder, session, &head));
+        let transcript = Transcript::new(session, recording).hiding("PASS");
+        let channel = Channel::new(reader, writer, transcript, setting.deadline);
+        Session { setting, channel, errors: 0, wrong_passwords: 0 }
+    }
+
+    /// Serves the client until one of the two hangs up, and says whether a last reply is on its way.
+    pub fn run(mut self) -> bool {
+        let number = self.setting.session;
+        let last_word = match self.converse() {
+            Hangup::Done | Hangup::Broken => self.channel.flush(),
+            Hangup::With(reply) => self.say_farewell(&reply),
+            Hangup::Lost(Lost::Silent) => match self.setting.deadline.late() {
+                Some(Late::Stopping) => {
+                    self.channel.record("do: stop");
+                    self.say_farewell(&reply::stopping())
+                }
+                // Nothing is said: RFC 1939 §3 wants it so.
+                late => Err(Lost::Gone(io::Error::other(format!("too slow: {late:?}")))),
+            },
+            Hangup::Lost(Lost::Gone(error)) => {
+                self.channel.record("C: (half-closed)");
+                Err(Lost::Gone(error))
+            }
+        };
+        self.channel.record("S: (closed)");
+        if let Err(lost) = &last_word {
+            log::debug!("[{number}] the client is gone: {lost:?}");
+        }
+        last_word.is_ok()
+    }
+
+    /// Greets the client and takes turns with it. A session that ends in any other way than with
+    /// QUIT drops its state, and with it all marks.
+    fn converse(&mut self) -> Hangup {
+        let greeting = reply::greeting(&self.setting.config.hostname);
+        let mut state = self.answer(State::START, &greeting);
+        loop {
+            state = match state {
+                Ok(state) => self.turn(state),
+                Err(hangup) => return hangup,
+            };
+        }
+    }
+
+    /// Hears one command and answers it.
+    fn turn(&mut self, state: State) -> Result<State, Hangup> {
+        let command = match self.next_command()? {
+            Ok(command) => command,
+            Err(refusal) => return self.answer(state, &refusal),
+        };
+        log::trace!("[{}] in {}: {command:?}", self.setting.session, state.name());
+        match state.step(command) {
+            Step::Reply(state, reply) => self.answer(state, &reply),
+            Step::LogIn(user, password) => {
+                let (state, reply) = self.log_in(&user, &password);
+                self.answer(state, &reply)
+            }
+            Step::Retrieve(maildrop, index) => self.retrieve(maildrop, index),
+            Step::Top(mut maildrop, index, lines) => match maildrop.read(index) {
+                Ok(stored) => {
+                    self.say(&reply::top_follows())?;
+                    self.send(stored, Some(lines))?;
+                    Ok(State::Transaction(maildrop))
+                }
+                Err(error) => self.cannot_read(maildrop, &error),
+            },
+            Step::Update(maildrop) => {
+                let updated = maildrop.update();
+                // The lock is gone before the client hears so: it may come back at once.
+                self.say(&reply::updated(&updated))?;
+                Err(Hangup::Done)
+            }
+        }
+    }
+
+    /// Reads one line and parses it; what is no command comes back as its refusal.
+    fn next_command(&mut self) -> Result<Result<Command, Reply>, Hangup> {
+        while self.channel.peek()? == TLS_HANDSHAKE {
+            // A TLS client waits for an answer before it ever ends a line.
+            self.channel.hear(1)?;
+            self.say(&reply::not_text(text::explain_octet(TLS_HANDSHAKE)))?;
+            self.channel.skip_line()?;
+        }
+        let line = self.channel.hear(MAX_COMMAND_LINE)?;
+        match line.ending {
+            Ending::Crlf => Ok(command::parse(line.text())),
+            Ending::StrayCr | Ending::Bare => Ok(Err(reply::line_not_ended_by_crlf())),
+            Ending::Cut => {
+                self.channel.skip_line()?;
+                Ok(Err(reply::command_line_too_long(MAX_COMMAND_LINE)))
+            }
+        }
+    }
+
+    /// Opens the mailbox of `user`, if that is right; the last wrong password has to wait.
+    fn log_in(&mut self, user: &str, password: &Password) -> (State, Reply) {
+        let Setting { session, maildir, deadline, penalty, .. } = self.setting;
+        let reply = match login::open(session, maildir, user, password) {
+            Ok(Login::Open(maildrop)) => {
+                let reply = reply::logged_in(&maildrop);
+                return (State::Transaction(maildrop), reply);
+            }
+            Ok(Login::InUse) => reply::in_use(),
+            Ok(Login::Wrong) => {
+                self.wrong_passwords += 1;
+                if self.wrong_passwords < MAX_WRONG_PASSWORDS {
+                    reply::wrong_password()
+                } else {
+                    deadline.pause(penalty);
+                    reply::wrong_password().and_close()
+                }
+            }
+            Err(error) => {
+                log::error!("cannot use the mailbox tree: {error}");
+                reply::cannot_open()
+            }
+        };
+        (State::START, reply)
+    }
+
+    /// Sends a message, and marks it as retrieved once it is sent.
+    fn retrieve(&mut self, mut maildrop: Maildrop, index: usize) -> Result<State, Hangup> {
+        let stored = match maildrop.read(index) {
+            Ok(stored) => stored,
+            Err(error) => return self.cannot_read(maildrop, &error),
+        };
+        let size = maildrop.messages().get(index).map_or(0, |message| message.size);
+        self.say(&reply::message_follows(size))?;
+        self.send(stored, None)?;
+        if let Some(message) = maildrop.message_mut(index) {
+            message.is_retrieved = true;
+        }
+        Ok(State::Transaction(maildrop))
+    }
+
+    /// Says why a message cannot be sent.
+    fn cannot_read(&mut self, maildrop: Maildrop, error: &io::Error) -> Result<State, Hangup> {
+        let reply = if error.kind() == ErrorKind::NotFound {
+            reply::is_gone()
+        } else {
+            log::error!("cannot read a message: {error}");
+            reply::cannot_read()
+        };
+        self.answer(State::Transaction(maildrop), &reply)
+    }
+
+    /// Sends a message up to its final dot: all of it, or its header and so many lines of its body.
+    fn send(&mut self, mut stored: Stored<File>, lines: Option<u64>) -> Result<(), Hangup> {
+        self.setting.deadline.begin_message();
+        let mut left = lines.unwrap_or(u64::MAX);
+        let mut is_body = false;
+        loop {
+            let piece = match stored.next() {
+                Ok(Some(piece)) => piece,
+                Ok(None) => break,
+                Err(error) => {
+                    log::error!("a message breaks off: {error}");
+                    return Err(Hangup::Broken);
+                }
+            };
+            if is_body && piece.begins {
+                if left == 0 {
+                    break;
+                }
+                left -= 1;
+            }
+            is_body |= piece.begins && piece.ends && piece.octets.is_empty();
+            // A dot that begins a line is doubled, so that no line looks like the end.
+            if piece.begins && piece.octets.starts_with(b".") {
+                let doubled = [b".", piece.octets].concat();
+                self.channel.say_text(&doubled, true, piece.ends)?;
+            } else {
+                self.channel.say_text(piece.octets, piece.begins, piece.ends)?;
+            }
+        }
+        self.channel.say_text(b".", true, true)?;
+        self.setting.deadline.end_message();
+        Ok(())
+    }
+
+    /// Says one more reply, which answers no command.
+    fn say_farewell(&mut self, reply: &Reply) -> Result<(), Lost> {
+        log::warn!("[{}] closing: {reply}", self.setting.session);
+        self.channel.say_farewell(reply.lines())
+    }
+
+    /// Says `reply` and goes on in `state`, unless the reply was the last one.
+    fn answer(&mut self, state: State, reply: &Reply) -> Result<State, Hangup> {
+        log::trace!("[{}] now {}", self.setting.session, state.name());
+        self.say(reply)?;
+        Ok(state)
+    }
+
+    /// Says `reply`, and hangs up if it was the last one or one refusal too many.
+    fn say(&mut self, reply: &Reply) -> Result<(), Hangup> {
+        self.channel.say(reply.lines())?;
+        if reply.closes {
+            return Err(Hangup::Done);
+        }
+        self.errors = if reply.is_error() { self.errors + 1 } else { 0 };
+        if self.errors < MAX_ERRORS {
+            return Ok(());
+        }
+        Err(Hangup::With(reply::too_many_errors(MAX_ERRORS)))
+    }
+}
+
+impl From<Lost> for Hangup {
+    fn from(lost: Lost) -> Hangup {
+        Hangup::Lost(lost)
+    }
+}
