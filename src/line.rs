@@ -3,10 +3,9 @@
 //! The reader stops at each LF, so that a wrong ending is seen at once and can be answered. A line
 //! over the limit comes in pieces, so that no client decides how much memory it takes.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, Read};
 
-/// The octets that are read from the client at once.
-const READ_BUFFER: usize = 16 * 1024;
+use crate::buffer::Buffer;
 
 /// How a line, or a piece of one, ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +40,7 @@ impl Line<'_> {
 
 /// Cuts what a client sends into lines.
 pub struct Lines<R> {
-    reader: BufReader<R>,
+    reader: Buffer<R>,
     /// How much of the reader's buffer is the line that was given last.
     given: usize,
     /// The line that was given last, if it did not lie whole in the buffer.
@@ -52,8 +51,7 @@ pub struct Lines<R> {
 
 impl<R: Read> Lines<R> {
     pub fn new(reader: R) -> Self {
-        let reader = BufReader::with_capacity(READ_BUFFER, reader);
-        Lines { reader, given: 0, line: Vec::new(), cut_after: None }
+        Lines { reader: Buffer::new(reader), given: 0, line: Vec::new(), cut_after: None }
     }
 
     /// Reads the next line of at most `limit` octets, or a piece of that size of a longer one;
@@ -63,12 +61,12 @@ impl<R: Read> Lines<R> {
     /// Those of the reader underneath; `TimedOut` when its deadline passed.
     pub fn next(&mut self, limit: usize) -> io::Result<Option<Line<'_>>> {
         self.reader.consume(std::mem::take(&mut self.given));
-        let length = first_line_in(self.reader.buffer()).filter(|&length| length <= limit);
+        let length = first_line_in(self.reader.arrived()).filter(|&length| length <= limit);
         let bytes = match length {
             // A line that lies whole in the reader's buffer is shown there, and not copied.
             Some(length) => {
                 self.given = length;
-                &self.reader.buffer()[..length]
+                &self.reader.arrived()[..length]
             }
             None => {
                 self.line.clear();
@@ -98,7 +96,7 @@ impl<R: Read> Lines<R> {
 
     /// Whether another whole line has arrived, so that reading it cannot block.
     pub fn has_whole_line(&self) -> bool {
-        self.reader.buffer().iter().skip(self.given).any(|&b| b == b'\n')
+        self.reader.arrived().iter().skip(self.given).any(|&b| b == b'\n')
     }
 }
 

@@ -4,6 +4,7 @@
 //! read `server`, then `smtp`, and the rooms below as you meet them.
 
 mod address;
+mod buffer;
 mod channel;
 mod config;
 mod guests;

@@ -93,7 +93,10 @@ impl<T: Send + 'static> Pool<T> {
             return Err(item);
         }
         queue.waiting.push_back((Instant::now(), item));
-        if queue.busy + queue.waiting.len() <= threads {
+        let has_free_thread = queue.busy + queue.waiting.len() <= threads;
+        // Whoever is woken needs the lock at once.
+        drop(queue);
+        if has_free_thread {
             self.shared.work.notify_one();
         } else {
             self.shared.jam.notify_one();
