@@ -303,4 +303,68 @@ mod tests {
         deadline.restart();
         assert_eq!(deadline.overtime(), None);
     }
+
+    /// Two ends of a connection; the first one's deadline is the given one.
+    fn connection(deadline: &Deadline) -> (Wire<'_>, TcpStream) {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        peer.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        (Wire::new(listener.accept().unwrap().0, deadline).unwrap(), peer)
+    }
+
+    #[test]
+    fn the_last_reply_reaches_a_client_that_is_still_sending() {
+        let deadline = deadline(300, 0, 1, 1);
+        let (wire, mut peer) = connection(&deadline);
+        peer.write_all(&[b'x'; 100_000]).unwrap();
+        (&wire).write_all(b"421 bye").unwrap();
+        wire.hang_up();
+        let mut heard = String::new();
+        peer.read_to_string(&mut heard).unwrap();
+        assert_eq!(heard, "421 bye");
+    }
+
+    #[test]
+    fn a_broken_connection_is_told_as_such() {
+        let deadline = deadline(300, 0, 1, 1);
+        let (wire, peer) = connection(&deadline);
+        // A peer that goes away without reading resets the connection.
+        (&wire).write_all(b"unread").unwrap();
+        std::thread::sleep(Duration::from_millis(50));
+        drop(peer);
+        let read = (&wire).read(&mut [0; 10]).unwrap_err();
+        assert_eq!(read.kind(), ErrorKind::ConnectionReset);
+        let write = (&wire).write(b"more").unwrap_err();
+        assert!(matches!(write.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset));
+    }
+
+    #[test]
+    fn a_write_waits_for_a_slow_reader_until_its_time_is_over() {
+        for (allowed, is_read) in [(60, true), (2, false)] {
+            let deadline = deadline(allowed, 0, 1, 1);
+            let (wire, mut peer) = connection(&deadline);
+            let reader = std::thread::spawn(move || {
+                // Longer than a tick, so that the write wakes up in between.
+                std::thread::sleep(TICK + Duration::from_millis(500));
+                while is_read && matches!(peer.read(&mut [0; 65536]), Ok(1..)) {}
+                peer
+            });
+            let written = (&wire).write_all(&vec![b'x'; 16 << 20]);
+            let kind = written.map_err(|error| error.kind());
+            assert_eq!(kind, if is_read { Ok(()) } else { Err(ErrorKind::TimedOut) });
+            drop(wire);
+            reader.join().unwrap();
+        }
+    }
+
+    #[test]
+    fn a_write_that_blocks_ends_when_the_server_stops() {
+        let deadline = deadline(300, 0, 1, 1);
+        let (wire, _peer) = connection(&deadline);
+        deadline.stop.store(true, Ordering::Relaxed);
+        let began = Instant::now();
+        let written = (&wire).write_all(&vec![b'x'; 16 << 20]);
+        assert_eq!(written.unwrap_err().kind(), ErrorKind::TimedOut);
+        assert!(began.elapsed() < Duration::from_secs(60));
+    }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
+use crate::address::ReversePath;
 use crate::channel::MAX_HELD;
 use crate::pool::Load;
 use crate::testing::Tree;
@@ -386,6 +387,21 @@ fn state_after(input: &str) -> &'static str {
         text if text.starts_with("354") => "Rcpt",
         text => panic!("unknown state: {text}"),
     }
+}
+
+#[test]
+fn the_log_names_states_and_replies_as_the_documents_do() {
+    let greeting = || Greeting { name: None, extended: false };
+    let envelope = Envelope { reverse_path: ReversePath::Null, recipients: Vec::new() };
+    for (state, name) in [
+        (State::Connected, "Connected"),
+        (State::Greeted(greeting()), "Greeted"),
+        (State::Mail(greeting(), ReversePath::Null), "Mail"),
+        (State::Rcpt(greeting(), envelope), "Rcpt"),
+    ] {
+        assert_eq!(state.name(), name);
+    }
+    assert_eq!(reply::no_such_user().to_string(), "550 No such user here");
 }
 
 // Syntax.
