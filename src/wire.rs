@@ -344,8 +344,8 @@ mod tests {
             let deadline = deadline(allowed, 0, 1, 1);
             let (wire, mut peer) = connection(&deadline);
             let reader = std::thread::spawn(move || {
-                // Longer than a tick, so that the write wakes up in between.
-                std::thread::sleep(TICK + Duration::from_millis(500));
+                // Several ticks, so that the write wakes up in between.
+                std::thread::sleep(3 * TICK);
                 while is_read && matches!(peer.read(&mut [0; 65536]), Ok(1..)) {}
                 peer
             });
