@@ -19,16 +19,15 @@ const TICK: Duration = Duration::from_secs(1);
 const FAREWELL: Duration = Duration::from_secs(1);
 /// A client from which nothing arrives for so long after the last reply has heard it.
 const QUIET: Duration = Duration::from_millis(200);
-
-/// Set once, when the server is to stop; every session looks at it.
-pub type StopFlag = Arc<AtomicBool>;
-
 /// While more than four fifths of the threads are busy, a line has no more time than this.
 const STRESSED: Duration = Duration::from_secs(10);
 /// A smaller pool is never stressed, so that it can be watched filling up.
 const SMALLEST_STRESSED_POOL: usize = 16;
 /// A message must arrive at this rate, in octets a second, after a start of four times the timeout.
 const SLOWEST_MESSAGE: u64 = 10 * 1024;
+
+/// Set once, when the server is to stop; every session looks at it.
+pub type StopFlag = Arc<AtomicBool>;
 
 /// The time by which the line that is being read or written must be through.
 #[derive(Debug)]

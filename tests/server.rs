@@ -87,6 +87,16 @@ fn a_client_that_comes_back_right_after_its_221_is_served() {
 
 // Deadlines.
 
+/// A client that asks for help until nothing more fits on the way, and reads none of it.
+fn deaf_client(server: &Server) -> Client {
+    let mut deaf = server.client();
+    let stream = deaf.stream.get_mut();
+    stream.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
+    let helps = "HELP\r\n".repeat(10_000);
+    while std::io::Write::write_all(stream, helps.as_bytes()).is_ok() {}
+    deaf
+}
+
 #[test]
 fn a_silent_client_hears_421_after_the_timeout() {
     let server = Server::start("--timeout 1");
@@ -175,11 +185,7 @@ fn a_client_beyond_the_limit_for_its_address_hears_why() {
 #[test]
 fn a_client_that_does_not_read_does_not_keep_its_thread() {
     let server = Server::start("--timeout 1 --threads 1");
-    let mut deaf = server.client();
-    let stream = deaf.stream.get_mut();
-    stream.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
-    let helps = "HELP\r\n".repeat(10_000);
-    while std::io::Write::write_all(stream, helps.as_bytes()).is_ok() {}
+    let _deaf = deaf_client(&server);
     let served = || {
         let mut client = server.connect();
         client.hear().starts_with("220")
@@ -215,11 +221,7 @@ fn ctrl_c_says_421_to_the_idle_and_ends_with_status_0() {
 fn a_second_ctrl_c_ends_the_server_at_once() {
     let mut server = Server::start("");
     // Nobody reads the 421s, so the sessions take their time.
-    let mut deaf = server.client();
-    let stream = deaf.stream.get_mut();
-    stream.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
-    let helps = "HELP\r\n".repeat(10_000);
-    while std::io::Write::write_all(stream, helps.as_bytes()).is_ok() {}
+    let _deaf = deaf_client(&server);
     let began = Instant::now();
     server.signal("-INT");
     wait_until("it is stopping", || server.log().contains("stopping"));
@@ -232,11 +234,7 @@ fn a_second_ctrl_c_ends_the_server_at_once() {
 #[test]
 fn a_client_that_comes_while_the_server_stops_hears_421() {
     let mut server = Server::start("");
-    let mut deaf = server.client();
-    let stream = deaf.stream.get_mut();
-    stream.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
-    let helps = "HELP\r\n".repeat(10_000);
-    while std::io::Write::write_all(stream, helps.as_bytes()).is_ok() {}
+    let _deaf = deaf_client(&server);
     server.signal("-INT");
     wait_until("it is stopping", || server.log().contains("stopping"));
     server.connect().expect("421 localhost The server is stopping");
