@@ -61,28 +61,29 @@ impl<R: Read> Lines<R> {
     /// Those of the reader underneath; `TimedOut` when its deadline passed.
     pub fn next(&mut self, limit: usize) -> io::Result<Option<Line<'_>>> {
         self.reader.consume(std::mem::take(&mut self.given));
-        let length = first_line_in(self.reader.arrived()).filter(|&length| length <= limit);
-        let bytes = match length {
-            // A line that lies whole in the reader's buffer is shown there, and not copied.
-            Some(length) => {
+        match plain_line_in(self.reader.arrived()) {
+            // Nearly every line is such a line. It is shown where it lies, and not copied.
+            Some(length) if length <= limit && self.cut_after.is_none() => {
                 self.given = length;
-                &self.reader.arrived()[..length]
+                let bytes = &self.reader.arrived()[..length];
+                Ok(Some(Line { bytes, ending: Ending::Crlf, continued: false }))
             }
-            None => {
-                self.line.clear();
-                // `take` bounds what `read_until` may collect, or a client could fill the memory.
-                let mut reader = (&mut self.reader).take(limit as u64);
-                reader.read_until(b'\n', &mut self.line)?;
-                &self.line
-            }
-        };
-        let ending = ending(bytes, self.cut_after);
-        if ending == Ending::Cut && bytes.len() < limit {
+            _ => self.next_of_any_kind(limit),
+        }
+    }
+
+    /// Reads a line that did not arrive whole, is too long, or holds control characters.
+    fn next_of_any_kind(&mut self, limit: usize) -> io::Result<Option<Line<'_>>> {
+        self.line.clear();
+        // `take` bounds what `read_until` may collect, or a client could fill the memory.
+        (&mut self.reader).take(limit as u64).read_until(b'\n', &mut self.line)?;
+        let ending = ending(&self.line, self.cut_after);
+        if ending == Ending::Cut && self.line.len() < limit {
             return Ok(None);
         }
         let continued = self.cut_after.is_some();
-        self.cut_after = if ending == Ending::Cut { bytes.last().copied() } else { None };
-        Ok(Some(Line { bytes, ending, continued }))
+        self.cut_after = if ending == Ending::Cut { self.line.last().copied() } else { None };
+        Ok(Some(Line { bytes: &self.line, ending, continued }))
     }
 
     /// Waits for the first octet of a line and shows it without taking it.
@@ -100,12 +101,16 @@ impl<R: Read> Lines<R> {
     }
 }
 
-/// The length of the line that `buffer` begins with, if it is there whole.
-fn first_line_in(mut buffer: &[u8]) -> Option<usize> {
-    let all = buffer;
-    // On a slice this cannot fail, and it looks at several octets at a time.
-    let length = buffer.skip_until(b'\n').ok()?;
-    all[..length].ends_with(b"\n").then_some(length)
+/// The length of the line that `octets` begin with, if it is there whole and plain: nothing as low
+/// as CR (LF, a tab, a Backspace) stands before its CRLF.
+fn plain_line_in(octets: &[u8]) -> Option<usize> {
+    let is_low = |&octet: &u8| octet <= b'\r';
+    // `fold` looks at each octet of a chunk, where `any` would stop at the first that is low. So the
+    // processor may compare all sixteen at once.
+    let is_high = |chunk: &&[u8]| !chunk.iter().fold(false, |found, octet| found | is_low(octet));
+    let skipped = 16 * octets.chunks_exact(16).take_while(is_high).count();
+    let length = skipped + octets[skipped..].iter().position(is_low)?;
+    octets[length..].starts_with(b"\r\n").then_some(length + 2)
 }
 
 /// Says how `piece` ended, where `before` is the last octet of the same line's earlier piece.
@@ -119,9 +124,7 @@ fn ending(piece: &[u8], before: Option<u8>) -> Ending {
     };
     if last != Some(b'\r') || text.last() == Some(&b'\r') {
         Ending::Bare
-    } else if text.iter().fold(false, |found, &b| found | (b == b'\r')) {
-        // Looking at every octet is faster here than `contains`, which stops at the first: it never
-        // finds one, and without the stop the processor compares sixteen at a time.
+    } else if text.contains(&b'\r') {
         Ending::StrayCr
     } else {
         Ending::Crlf

@@ -1,12 +1,14 @@
 //! The thread pool: a fixed number of threads that all do the same work. It knows nothing of mail.
 //!
-//! Items wait in a short line until a thread is free. Whoever waits too long is taken out again by
-//! [`Pool::next_overdue`], so that somebody can tell them.
+//! An item goes to the thread that became free last: what it needs is still in the processor's
+//! cache. If none is free, the item waits in a short line. Whoever waits too long is taken out again
+//! by [`Pool::next_overdue`], so that somebody can tell them.
 
 use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver, SendError, SyncSender};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -29,17 +31,17 @@ pub struct Load {
 /// What the threads have in common.
 struct Shared<T> {
     queue: Mutex<Queue<T>>,
-    /// An item arrived for a thread that is free.
-    work: Condvar,
     /// An item arrived, and no thread is free.
     jam: Condvar,
     load: Arc<Load>,
 }
 
+/// Threads wait for items, or items for threads, or neither for the other.
 struct Queue<T> {
+    /// The doors of the threads that are free. The last of them became free last.
+    free: Vec<SyncSender<T>>,
     /// The items that wait for a thread, and since when.
     waiting: VecDeque<(Instant, T)>,
-    busy: usize,
 }
 
 impl Load {
@@ -67,40 +69,40 @@ impl<T: Send + 'static> Pool<T> {
         F: Fn(T) + Send + Sync + 'static,
     {
         let threads = load.threads;
-        let queue = Mutex::new(Queue { waiting: VecDeque::new(), busy: 0 });
-        let (work_arrived, jam) = (Condvar::new(), Condvar::new());
-        let shared = Arc::new(Shared { queue, work: work_arrived, jam, load });
+        let queue = Mutex::new(Queue { free: Vec::new(), waiting: VecDeque::new() });
+        let shared = Arc::new(Shared { queue, jam: Condvar::new(), load });
         let work = Arc::new(work);
         for number in 1..=threads {
             let (shared, work) = (Arc::clone(&shared), Arc::clone(&work));
+            // Room for one item, and a thread that is free has none: `send` never waits.
+            let (door, items) = mpsc::sync_channel(1);
+            shared.lock().free.push(door.clone());
             thread::Builder::new()
                 .name(format!("worker-{number}"))
                 .stack_size(STACK)
-                .spawn(move || shared.work_forever(&*work))
+                .spawn(move || shared.work_forever(&door, &items, &*work))
                 .map_err(|e| io::Error::other(format!("thread {number} of {threads}: {e}")))?;
         }
         Ok(Pool { shared })
     }
 
-    /// Lets `item` wait for the next free thread.
+    /// Gives `item` to a free thread, or lets it wait for one.
     ///
     /// # Errors
     /// Gives the item back when as many are waiting as there are threads.
     pub fn submit(&self, item: T) -> Result<(), T> {
         let mut queue = self.shared.lock();
-        let threads = self.shared.load.threads;
-        if queue.waiting.len() >= threads {
+        if let Some(thread) = queue.free.pop() {
+            self.shared.note_load(&queue);
+            drop(queue);
+            return thread.send(item).map_err(|SendError(item)| item);
+        }
+        if queue.waiting.len() >= self.shared.load.threads {
             return Err(item);
         }
         queue.waiting.push_back((Instant::now(), item));
-        let has_free_thread = queue.busy + queue.waiting.len() <= threads;
-        // Whoever is woken needs the lock at once.
         drop(queue);
-        if has_free_thread {
-            self.shared.work.notify_one();
-        } else {
-            self.shared.jam.notify_one();
-        }
+        self.shared.jam.notify_one();
         Ok(())
     }
 
@@ -123,15 +125,13 @@ impl<T: Send + 'static> Pool<T> {
         }
     }
 
-    /// Waits at most `patience` until nothing waits and no thread is busy, and says if it came so.
+    /// Waits at most `patience` until every thread is free, and says if it came so.
     pub fn finish(&self, patience: Duration) -> bool {
         let began = Instant::now();
         loop {
-            let queue = self.shared.lock();
-            if queue.busy == 0 && queue.waiting.is_empty() {
+            if self.shared.lock().free.len() == self.shared.load.threads {
                 return true;
             }
-            drop(queue);
             if began.elapsed() >= patience {
                 return false;
             }
@@ -142,30 +142,32 @@ impl<T: Send + 'static> Pool<T> {
 
 impl<T> Shared<T> {
     /// The life of one thread.
-    fn work_forever(&self, work: &impl Fn(T)) {
-        loop {
-            let item = self.take();
-            // A panic ends this item's work and not the thread; the item is dropped on the way.
-            if catch_unwind(AssertUnwindSafe(|| work(item))).is_err() {
-                log::error!("a panic ended a session; its thread goes on with the next");
+    fn work_forever(&self, door: &SyncSender<T>, items: &Receiver<T>, work: &impl Fn(T)) {
+        for item in items {
+            let mut next = Some(item);
+            while let Some(item) = next {
+                // A panic ends this item's work and not the thread; the item is dropped on the way.
+                if catch_unwind(AssertUnwindSafe(|| work(item))).is_err() {
+                    log::error!("a panic ended a session; its thread goes on with the next");
+                }
+                next = self.next_waiting(door);
             }
-            let mut queue = self.lock();
-            queue.busy -= 1;
-            self.load.set_busy(queue.busy);
         }
     }
 
-    /// Waits for an item and counts this thread as busy with it.
-    fn take(&self) -> T {
+    /// Takes the item that waits longest. If none waits, the thread behind `door` is free.
+    fn next_waiting(&self, door: &SyncSender<T>) -> Option<T> {
         let mut queue = self.lock();
-        loop {
-            if let Some((_, item)) = queue.waiting.pop_front() {
-                queue.busy += 1;
-                self.load.set_busy(queue.busy);
-                return item;
-            }
-            queue = self.work.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        let next = queue.waiting.pop_front();
+        if next.is_none() {
+            queue.free.push(door.clone());
+            self.note_load(&queue);
         }
+        next.map(|(_, item)| item)
+    }
+
+    fn note_load(&self, queue: &Queue<T>) {
+        self.load.set_busy(self.load.threads - queue.free.len());
     }
 
     /// The queue. No work is done under its lock, so nobody holds it for long.
@@ -239,7 +241,7 @@ mod tests {
     fn an_item_that_waits_too_long_is_given_back() {
         let pool = waiting_pool(1);
         let first = submit(&pool);
-        while pool.shared.lock().busy == 0 {
+        while !pool.shared.lock().waiting.is_empty() {
             thread::yield_now();
         }
         let began = Instant::now();
@@ -278,7 +280,7 @@ mod tests {
     }
 
     fn submit_when_possible(pool: &Pool<Receiver<()>>) -> Sender<()> {
-        while pool.shared.lock().busy == 0 {
+        while !pool.shared.lock().waiting.is_empty() {
             thread::yield_now();
         }
         submit(pool)

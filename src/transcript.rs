@@ -69,9 +69,12 @@ impl Transcript {
     /// makes a command wrong, and the secret in it no less secret.
     fn verb_of_secret(&self, line: &Line) -> Option<&'static str> {
         let verb = self.secret;
-        let mut words = line.bytes.windows(verb.len().max(1));
+        if verb.is_empty() {
+            return None;
+        }
+        let mut words = line.bytes.windows(verb.len());
         let holds = words.any(|word| word.eq_ignore_ascii_case(verb.as_bytes()));
-        (!verb.is_empty() && (holds || line.continued)).then_some(verb)
+        (holds || line.continued).then_some(verb)
     }
 
     /// Adds a line to the recording; one that cannot be written ends it.
