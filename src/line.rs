@@ -101,16 +101,27 @@ impl<R: Read> Lines<R> {
     }
 }
 
-/// The length of the line that `octets` begin with, if it is there whole and plain: nothing as low
-/// as CR (LF, a tab, a Backspace) stands before its CRLF.
+/// The length of the line that `octets` begin with, if it is plain: nothing as low as CR (LF, a tab,
+/// a Backspace) stands before its CRLF. Which octets are low is asked of eight at a time, and not of
+/// the last few.
 fn plain_line_in(octets: &[u8]) -> Option<usize> {
-    let is_low = |&octet: &u8| octet <= b'\r';
-    // `fold` looks at each octet of a chunk, where `any` would stop at the first that is low. So the
-    // processor may compare all sixteen at once.
-    let is_high = |chunk: &&[u8]| !chunk.iter().fold(false, |found, octet| found | is_low(octet));
-    let skipped = 16 * octets.chunks_exact(16).take_while(is_high).count();
-    let length = skipped + octets[skipped..].iter().position(is_low)?;
+    let (words, _) = octets.as_chunks::<8>();
+    let mut marked = words.iter().map(mark_low_octets).enumerate();
+    let (word, marks) = marked.find(|(_, marks)| *marks != 0)?;
+    let length = 8 * word + marks.trailing_zeros() as usize / 8;
     octets[length..].starts_with(b"\r\n").then_some(length + 2)
+}
+
+/// Sets the highest bit in the place of each octet that is no higher than CR, and no other bit.
+fn mark_low_octets(octets: &[u8; 8]) -> u64 {
+    const HIGHEST_BITS: u64 = u64::from_le_bytes([0x80; 8]);
+    const FIRST_NOT_LOW: u64 = u64::from_le_bytes([b'\r' + 1; 8]);
+
+    // One subtraction compares all eight: an octet whose highest bit is set first keeps it if its
+    // other bits are not low, and borrows nothing from its neighbour if they are.
+    let octets = u64::from_le_bytes(*octets);
+    let not_low = octets | ((octets | HIGHEST_BITS) - FIRST_NOT_LOW);
+    !not_low & HIGHEST_BITS
 }
 
 /// Says how `piece` ended, where `before` is the last octet of the same line's earlier piece.
@@ -151,6 +162,35 @@ mod tests {
         let input = b"one\r\ntwo\nth\rree\r\nfour\r\r\n\r\n\n\r";
         let wanted = ["one/Crlf", "two/Bare", "th\\rree/StrayCr", "four\\r/Bare", "/Crlf", "/Bare"];
         assert_eq!(pieces(input, 100), wanted);
+    }
+
+    #[test]
+    fn each_octet_up_to_cr_is_marked_wherever_it_stands() {
+        for low in 0..=u8::MAX {
+            for around in [0, b'\r', b'\r' + 1, b'x', 0x80, 0x8d, 0x8e, u8::MAX] {
+                for place in 0..8 {
+                    let mut octets = [around; 8];
+                    octets[place] = low;
+                    let marks = octets.map(|octet| if octet <= b'\r' { 0x80 } else { 0 });
+                    assert_eq!(mark_low_octets(&octets), u64::from_le_bytes(marks));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_plain_line_is_found_at_any_length() {
+        for length in 0..40 {
+            let line = "x".repeat(length) + "\r\n";
+            let input = line.clone() + "and more";
+            assert_eq!(plain_line_in(input.as_bytes()), Some(length + 2));
+            for odd in ["\n", "\r", "\t", "\r\r\n"] {
+                let input = "x".repeat(length) + odd + &line + "and more";
+                assert_eq!(plain_line_in(input.as_bytes()), None, "{}", input.escape_debug());
+            }
+        }
+        assert_eq!(plain_line_in("dài như sông\r\n và nữa".as_bytes()), Some(17));
+        assert_eq!(plain_line_in(b""), None);
     }
 
     #[test]

@@ -129,7 +129,7 @@ fn parse_client_name(name: &str, form: &Form, kind: &mut Kindnesses) -> Result<S
 
 /// Parses `FROM:` Reverse-path [SP Mail-parameters] (§4.1.1.2).
 fn parse_mail(argument: &str, kind: &mut Kindnesses) -> Result<Command, Reply> {
-    let path = strip_prefix_ignore_case(argument, "FROM:").ok_or(reply::syntax(&MAIL))?;
+    let path = strip_prefix_ignore_case(argument, "FROM:").ok_or_else(|| reply::syntax(&MAIL))?;
     let path = in_brackets(path, kind);
     let (reverse_path, rest) = parse_reverse_path(&path).map_err(|e| reply::bad_path(e, &MAIL))?;
     let (mut size, mut body) = (None, None);
@@ -147,13 +147,14 @@ fn parse_mail(argument: &str, kind: &mut Kindnesses) -> Result<Command, Reply> {
     {
         return Err(reply::syntax(&MAIL));
     }
-    let size = size.map(|digits| parse_size(digits).ok_or(reply::syntax(&MAIL))).transpose()?;
+    let size =
+        size.map(|digits| parse_size(digits).ok_or_else(|| reply::syntax(&MAIL))).transpose()?;
     Ok(Command::Mail(reverse_path, size))
 }
 
 /// Parses `TO:` Forward-path [SP Rcpt-parameters]; no parameter is known here (§4.1.1.3).
 fn parse_rcpt(argument: &str, kind: &mut Kindnesses) -> Result<Command, Reply> {
-    let path = strip_prefix_ignore_case(argument, "TO:").ok_or(reply::syntax(&RCPT))?;
+    let path = strip_prefix_ignore_case(argument, "TO:").ok_or_else(|| reply::syntax(&RCPT))?;
     let path = in_brackets(path, kind);
     let (forward_path, rest) = parse_forward_path(&path).map_err(|e| reply::bad_path(e, &RCPT))?;
     if parse_parameters(rest, &RCPT)?.is_empty() {
@@ -244,7 +245,7 @@ fn parse_parameters<'a>(rest: &'a str, form: &Form) -> Result<Vec<(&'a str, &'a 
     if rest.is_empty() {
         return Ok(Vec::new());
     }
-    let parameters = rest.strip_prefix(' ').ok_or(reply::syntax(form))?;
+    let parameters = rest.strip_prefix(' ').ok_or_else(|| reply::syntax(form))?;
     let pairs = parameters.split(' ').map(|parameter| {
         let (keyword, value) = parameter.split_once('=').unwrap_or((parameter, ""));
         let is_keyword = keyword.starts_with(|c: char| c.is_ascii_alphanumeric())

@@ -83,12 +83,14 @@ impl Message {
         // The dot that the client put before a line's own dot goes away again (§4.5.2).
         let text = if line.continued { text } else { text.strip_prefix(b".").unwrap_or(text) };
         self.count(line, text);
-        if self.size / PATIENCE >= self.max_size {
-            return Progress::TooMuch;
+        if let Content::Stored(_) = self.content
+            && let Err(reply) = self.check(line).and_then(|()| self.store(text))
+        {
+            // The message is given up, and its files with it.
+            self.content = Content::Refused(reply);
         }
-        match self.flaw(line) {
-            Some(reply) => self.refuse(reply),
-            None => self.store(text),
+        if self.size >= self.max_size.saturating_mul(PATIENCE) {
+            return Progress::TooMuch;
         }
         self.part = self.part.after(text);
         Progress::More
@@ -124,41 +126,32 @@ impl Message {
         }
     }
 
-    /// A reason to refuse the message, now that `line` is counted.
-    fn flaw(&self, line: &Line) -> Option<Reply> {
+    /// Looks for a reason to refuse the message, now that `line` is counted.
+    fn check(&self, line: &Line) -> Result<(), Reply> {
         if line.ending == Ending::Cut || line.continued {
-            Some(reply::text_line_too_long(MAX_TEXT_LINE))
+            Err(reply::text_line_too_long(MAX_TEXT_LINE))
         } else if line.ending != Ending::Crlf {
-            Some(reply::message_line_not_ended_by_crlf())
+            Err(reply::message_line_not_ended_by_crlf())
         } else if self.size > self.max_size {
-            Some(reply::too_big(self.max_size))
+            Err(reply::too_big(self.max_size))
         } else if self.received > MAX_RECEIVED {
-            Some(reply::mail_loop(MAX_RECEIVED))
+            Err(reply::mail_loop(MAX_RECEIVED))
         } else {
-            None
-        }
-    }
-
-    /// Gives the message up, and its files with it; the first reason is the one that is told.
-    fn refuse(&mut self, reply: Reply) {
-        if let Content::Stored(_) = self.content {
-            self.content = Content::Refused(reply);
+            Ok(())
         }
     }
 
     /// Appends one line, with the line end of a file, to every recipient's copy.
-    fn store(&mut self, text: &[u8]) {
-        let Content::Stored(delivery) = &mut self.content else { return };
+    fn store(&mut self, text: &[u8]) -> Result<(), Reply> {
+        let Content::Stored(delivery) = &mut self.content else { return Ok(()) };
         if self.part != Part::Body && self.in_return_path {
             // There is one already, ours, and there must be no other (§4.4).
-            return;
+            return Ok(());
         }
         // A text without a header, as the textbook sends it, must not run on from our own header.
         let is_headless =
             self.part == Part::Beginning && !text.is_empty() && !trace::is_header_field(text);
-        if let Err(error) = append_line(delivery, is_headless, text) {
-            self.content = Content::Refused(store_failed(&error));
-        }
+        append_line(delivery, is_headless, text).map_err(|e| store_failed(&e))
     }
 }
 

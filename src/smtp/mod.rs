@@ -236,8 +236,9 @@ impl<'a, R: Read, W: Write> Session<'a, R, W> {
             (self.setting.session, &envelope.reverse_path, message.size());
         match message.finish() {
             Ok(paths) => {
-                let paths: Vec<_> = paths.iter().map(|path| path.to_string_lossy()).collect();
-                log::info!("[{session}] {size} octets from {sender} in {}", paths.join(", "));
+                for path in paths {
+                    log::info!("[{session}] {size} octets from {sender} in {}", path.display());
+                }
                 reply::ok()
             }
             Err(reply) => {

@@ -15,7 +15,8 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::mpsc::{self, SyncSender};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -35,6 +36,13 @@ const QUIET: Duration = Duration::from_millis(200);
 
 /// The messages that were begun.
 static COUNTER: AtomicU64 = AtomicU64::new(0);
+
+/// Threads that wait for a client, and clients that wait for a thread.
+#[derive(Default)]
+struct Queue {
+    free: Vec<SyncSender<TcpStream>>,
+    waiting: VecDeque<TcpStream>,
+}
 
 /// What every session needs.
 struct Settings {
@@ -60,14 +68,16 @@ fn main() -> io::Result<()> {
         read_buffer: number(read_buffer),
         block: number(block),
     });
-    let queue = Arc::new((Mutex::new(VecDeque::new()), Condvar::new()));
+    let queue = Arc::new(Mutex::new(Queue::default()));
     for _ in 0..number(threads) {
         let (queue, settings) = (Arc::clone(&queue), Arc::clone(&settings));
         thread::Builder::new().stack_size(number(stack)).spawn(move || {
             let mut block = Block::new(settings.block + settings.read_buffer);
+            let (door, clients) = mpsc::sync_channel(1);
             loop {
+                let client = next_client(&queue, &door).or_else(|| clients.recv().ok());
                 // A client that breaks off is no concern of a floor.
-                let _ = serve(take(&queue), &mut block, &settings);
+                let _ = serve(client.expect("a door"), &mut block, &settings);
             }
         })?;
     }
@@ -75,8 +85,14 @@ fn main() -> io::Result<()> {
     println!("floor listens on {}", listener.local_addr()?);
     loop {
         let (stream, _) = listener.accept()?;
-        queue.0.lock().expect("no panic").push_back(stream);
-        queue.1.notify_one();
+        let mut queue = queue.lock().expect("no panic");
+        match queue.free.pop() {
+            Some(door) => {
+                drop(queue);
+                door.send(stream).expect("a thread");
+            }
+            None => queue.waiting.push_back(stream),
+        }
     }
 }
 
@@ -112,15 +128,14 @@ impl Block {
     }
 }
 
-/// Waits for the next client.
-fn take((queue, arrived): &(Mutex<VecDeque<TcpStream>>, Condvar)) -> TcpStream {
-    let mut waiting = queue.lock().expect("no panic");
-    loop {
-        match waiting.pop_front() {
-            Some(stream) => return stream,
-            None => waiting = arrived.wait(waiting).expect("no panic"),
-        }
+/// Takes the client that waits longest. If none waits, the thread behind `door` is free.
+fn next_client(queue: &Mutex<Queue>, door: &SyncSender<TcpStream>) -> Option<TcpStream> {
+    let mut queue = queue.lock().expect("no panic");
+    let client = queue.waiting.pop_front();
+    if client.is_none() {
+        queue.free.push(door.clone());
     }
+    client
 }
 
 /// One session: a reply for each line, and a file for each text.
