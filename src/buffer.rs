@@ -5,7 +5,7 @@
 use std::io::{self, BufRead, Read};
 
 /// The octets that are read at once from a client that says little.
-const SMALL_BUFFER: usize = 2 * 1024;
+const SMALL_BUFFER: usize = 1 * 1024;
 /// The octets that are read at once from a client that sends much.
 const READ_BUFFER: usize = 16 * 1024;
 
@@ -34,7 +34,7 @@ impl<R: Read> BufRead for Buffer<R> {
         if self.start == self.end {
             let was_full = self.end == self.octets.len();
             if was_full && self.octets.len() < READ_BUFFER {
-                self.octets.resize(self.octets.len() * 2, 0);
+                self.octets.resize(self.octets.len() * 4, 0);
             }
             (self.start, self.end) = (0, 0);
             self.end = self.reader.read(&mut self.octets)?;

@@ -33,8 +33,10 @@ pub struct Line<'a> {
 impl Line<'_> {
     /// The line without the CR and LF that end it.
     pub fn text(&self) -> &[u8] {
-        let text = self.bytes.strip_suffix(b"\n").unwrap_or(self.bytes);
-        text.strip_suffix(b"\r").unwrap_or(text)
+        match self.bytes {
+            [text @ .., b'\r', b'\n'] | [text @ .., b'\n' | b'\r'] => text,
+            text => text,
+        }
     }
 }
 
@@ -106,9 +108,8 @@ impl<R: Read> Lines<R> {
 /// the last few.
 fn plain_line_in(octets: &[u8]) -> Option<usize> {
     let (words, _) = octets.as_chunks::<8>();
-    let mut marked = words.iter().map(mark_low_octets).enumerate();
-    let (word, marks) = marked.find(|(_, marks)| *marks != 0)?;
-    let length = 8 * word + marks.trailing_zeros() as usize / 8;
+    let word = words.iter().position(|word| mark_low_octets(word) != 0)?;
+    let length = 8 * word + mark_low_octets(&words[word]).trailing_zeros() as usize / 8;
     octets[length..].starts_with(b"\r\n").then_some(length + 2)
 }
 

@@ -8,7 +8,6 @@ use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{self, Receiver, SendError, SyncSender};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -34,14 +33,22 @@ struct Shared<T> {
     /// An item arrived, and no thread is free.
     jam: Condvar,
     load: Arc<Load>,
+    /// What is done with an item.
+    work: Box<dyn Fn(T) + Send + Sync>,
 }
 
 /// Threads wait for items, or items for threads, or neither for the other.
 struct Queue<T> {
-    /// The doors of the threads that are free. The last of them became free last.
-    free: Vec<SyncSender<T>>,
+    /// The desks of the threads that are free; the last of them became free last.
+    free: Vec<Arc<Desk<T>>>,
     /// The items that wait for a thread, and since when.
     waiting: VecDeque<(Instant, T)>,
+}
+
+/// Where a thread that is free finds its next item.
+struct Desk<T> {
+    item: Mutex<Option<T>>,
+    arrived: Condvar,
 }
 
 impl Load {
@@ -70,17 +77,15 @@ impl<T: Send + 'static> Pool<T> {
     {
         let threads = load.threads;
         let queue = Mutex::new(Queue { free: Vec::new(), waiting: VecDeque::new() });
-        let shared = Arc::new(Shared { queue, jam: Condvar::new(), load });
-        let work = Arc::new(work);
+        let shared = Arc::new(Shared { queue, jam: Condvar::new(), load, work: Box::new(work) });
         for number in 1..=threads {
-            let (shared, work) = (Arc::clone(&shared), Arc::clone(&work));
-            // Room for one item, and a thread that is free has none: `send` never waits.
-            let (door, items) = mpsc::sync_channel(1);
-            shared.lock().free.push(door.clone());
+            let shared = Arc::clone(&shared);
+            let desk = Arc::new(Desk { item: Mutex::new(None), arrived: Condvar::new() });
+            lock(&shared.queue).free.push(Arc::clone(&desk));
             thread::Builder::new()
                 .name(format!("worker-{number}"))
                 .stack_size(STACK)
-                .spawn(move || shared.work_forever(&door, &items, &*work))
+                .spawn(move || shared.work_forever(&desk))
                 .map_err(|e| io::Error::other(format!("thread {number} of {threads}: {e}")))?;
         }
         Ok(Pool { shared })
@@ -91,11 +96,12 @@ impl<T: Send + 'static> Pool<T> {
     /// # Errors
     /// Gives the item back when as many are waiting as there are threads.
     pub fn submit(&self, item: T) -> Result<(), T> {
-        let mut queue = self.shared.lock();
-        if let Some(thread) = queue.free.pop() {
+        let mut queue = lock(&self.shared.queue);
+        if let Some(desk) = queue.free.pop() {
             self.shared.note_load(&queue);
             drop(queue);
-            return thread.send(item).map_err(|SendError(item)| item);
+            desk.put(item);
+            return Ok(());
         }
         if queue.waiting.len() >= self.shared.load.threads {
             return Err(item);
@@ -108,10 +114,9 @@ impl<T: Send + 'static> Pool<T> {
 
     /// Waits until an item has waited for `patience`, and takes it out of the line.
     pub fn next_overdue(&self, patience: Duration) -> T {
-        let mut queue = self.shared.lock();
+        let mut queue = lock(&self.shared.queue);
         loop {
             let Some((since, _)) = queue.waiting.front() else {
-                // `wait` opens the lock while it waits and closes it again before it returns.
                 queue = self.shared.jam.wait(queue).unwrap_or_else(PoisonError::into_inner);
                 continue;
             };
@@ -129,7 +134,7 @@ impl<T: Send + 'static> Pool<T> {
     pub fn finish(&self, patience: Duration) -> bool {
         let began = Instant::now();
         loop {
-            if self.shared.lock().free.len() == self.shared.load.threads {
+            if lock(&self.shared.queue).free.len() == self.shared.load.threads {
                 return true;
             }
             if began.elapsed() >= patience {
@@ -142,25 +147,25 @@ impl<T: Send + 'static> Pool<T> {
 
 impl<T> Shared<T> {
     /// The life of one thread.
-    fn work_forever(&self, door: &SyncSender<T>, items: &Receiver<T>, work: &impl Fn(T)) {
-        for item in items {
-            let mut next = Some(item);
+    fn work_forever(&self, desk: &Arc<Desk<T>>) {
+        loop {
+            let mut next = Some(desk.take());
             while let Some(item) = next {
                 // A panic ends this item's work and not the thread; the item is dropped on the way.
-                if catch_unwind(AssertUnwindSafe(|| work(item))).is_err() {
+                if catch_unwind(AssertUnwindSafe(|| (self.work)(item))).is_err() {
                     log::error!("a panic ended a session; its thread goes on with the next");
                 }
-                next = self.next_waiting(door);
+                next = self.next_waiting(desk);
             }
         }
     }
 
-    /// Takes the item that waits longest. If none waits, the thread behind `door` is free.
-    fn next_waiting(&self, door: &SyncSender<T>) -> Option<T> {
-        let mut queue = self.lock();
+    /// Takes the item that waits longest. If none waits, the thread at `desk` is free.
+    fn next_waiting(&self, desk: &Arc<Desk<T>>) -> Option<T> {
+        let mut queue = lock(&self.queue);
         let next = queue.waiting.pop_front();
         if next.is_none() {
-            queue.free.push(door.clone());
+            queue.free.push(Arc::clone(desk));
             self.note_load(&queue);
         }
         next.map(|(_, item)| item)
@@ -169,11 +174,31 @@ impl<T> Shared<T> {
     fn note_load(&self, queue: &Queue<T>) {
         self.load.set_busy(self.load.threads - queue.free.len());
     }
+}
 
-    /// The queue. No work is done under its lock, so nobody holds it for long.
-    fn lock(&self) -> MutexGuard<'_, Queue<T>> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+impl<T> Desk<T> {
+    /// Gives the thread its next item.
+    fn put(&self, item: T) {
+        *lock(&self.item) = Some(item);
+        self.arrived.notify_one();
     }
+
+    /// Waits for the next item.
+    fn take(&self) -> T {
+        let mut item = lock(&self.item);
+        loop {
+            match item.take() {
+                Some(item) => return item,
+                // `wait` opens the lock while it waits and closes it again before it returns.
+                None => item = self.arrived.wait(item).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+    }
+}
+
+/// Locks what threads share. No work is done under such a lock, so nobody holds it for long.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -241,7 +266,7 @@ mod tests {
     fn an_item_that_waits_too_long_is_given_back() {
         let pool = waiting_pool(1);
         let first = submit(&pool);
-        while !pool.shared.lock().waiting.is_empty() {
+        while !lock(&pool.shared.queue).waiting.is_empty() {
             thread::yield_now();
         }
         let began = Instant::now();
@@ -280,7 +305,7 @@ mod tests {
     }
 
     fn submit_when_possible(pool: &Pool<Receiver<()>>) -> Sender<()> {
-        while !pool.shared.lock().waiting.is_empty() {
+        while !lock(&pool.shared.queue).waiting.is_empty() {
             thread::yield_now();
         }
         submit(pool)

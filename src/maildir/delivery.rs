@@ -45,8 +45,7 @@ impl Delivery {
         // Unique by construction: no two deliveries share the time, the process and the count.
         let id = format!("M{:06}P{}Q{count}", now.subsec_micros(), std::process::id());
         let name = format!("{}.{id}.{hostname}", now.as_secs());
-        let block = Vec::with_capacity(BLOCK);
-        let mut delivery = Delivery { copies: Vec::new(), block, id, sync };
+        let mut delivery = Delivery { copies: Vec::new(), block: Vec::new(), id, sync };
         for folder in folders {
             let copy = Copy::create(folder, &name, sync).map_err(|e| at(folder, e))?;
             delivery.copies.push(copy);
