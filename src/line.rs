@@ -104,12 +104,13 @@ impl<R: Read> Lines<R> {
 }
 
 /// The length of the line that `octets` begin with, if it is plain: nothing as low as CR (LF, a tab,
-/// a Backspace) stands before its CRLF. Which octets are low is asked of eight at a time, and not of
-/// the last few.
+/// a Backspace) stands before its CRLF.
 fn plain_line_in(octets: &[u8]) -> Option<usize> {
-    let (words, _) = octets.as_chunks::<8>();
-    let word = words.iter().position(|word| mark_low_octets(word) != 0)?;
-    let length = 8 * word + mark_low_octets(&words[word]).trailing_zeros() as usize / 8;
+    let (words, rest) = octets.as_chunks::<8>();
+    let length = match words.iter().position(|word| mark_low_octets(word) != 0) {
+        Some(word) => 8 * word + mark_low_octets(&words[word]).trailing_zeros() as usize / 8,
+        None => 8 * words.len() + rest.iter().position(|&octet| octet <= b'\r')?,
+    };
     octets[length..].starts_with(b"\r\n").then_some(length + 2)
 }
 
@@ -183,8 +184,10 @@ mod tests {
     fn a_plain_line_is_found_at_any_length() {
         for length in 0..40 {
             let line = "x".repeat(length) + "\r\n";
-            let input = line.clone() + "and more";
-            assert_eq!(plain_line_in(input.as_bytes()), Some(length + 2));
+            for more in ["", "and more"] {
+                let input = line.clone() + more;
+                assert_eq!(plain_line_in(input.as_bytes()), Some(length + 2));
+            }
             for odd in ["\n", "\r", "\t", "\r\r\n"] {
                 let input = "x".repeat(length) + odd + &line + "and more";
                 assert_eq!(plain_line_in(input.as_bytes()), None, "{}", input.escape_debug());
