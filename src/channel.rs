@@ -3,6 +3,7 @@
 //! Replies are held back while the client's next line is here already, and sent before a read that
 //! may block (RFC 2920 §3.2): the client never waits for a reply that waits for the client.
 
+use std::fmt::Display;
 use std::io::{self, ErrorKind, Read, Write};
 
 use crate::line::{Ending, Line, Lines};
@@ -75,11 +76,11 @@ impl<'a, R: Read, W: Write> Channel<'a, R, W> {
     ///
     /// # Errors
     /// When the client takes no more replies.
-    pub fn say(&mut self, lines: impl Iterator<Item = String>) -> Result<(), Lost> {
+    pub fn say(&mut self, lines: impl Iterator<Item = impl Display>) -> Result<(), Lost> {
         for line in lines {
             self.transcript.said(&line);
-            self.held.extend_from_slice(line.as_bytes());
-            self.held.extend_from_slice(b"\r\n");
+            // Writing to a Vec cannot fail.
+            let _ = write!(self.held, "{line}\r\n");
         }
         if self.held.len() > MAX_HELD { self.flush() } else { Ok(()) }
     }
@@ -106,7 +107,7 @@ impl<'a, R: Read, W: Write> Channel<'a, R, W> {
     ///
     /// # Errors
     /// When the client takes no more replies.
-    pub fn say_farewell(&mut self, lines: impl Iterator<Item = String>) -> Result<(), Lost> {
+    pub fn say_farewell(&mut self, lines: impl Iterator<Item = impl Display>) -> Result<(), Lost> {
         self.deadline.shorten_for_farewell();
         self.say(lines)?;
         self.flush()

@@ -47,7 +47,7 @@ impl Transcript {
     }
 
     /// Notes one line of a reply.
-    pub fn said(&mut self, line: &str) {
+    pub fn said(&mut self, line: &impl fmt::Display) {
         debug!("[{}] S: {line}", self.session);
         if self.recording.is_some() {
             self.record(&format!("S: {line}"));

@@ -58,6 +58,11 @@ impl Delivery {
         &self.id
     }
 
+    /// Begins every recipient's file with `header`, whose lines end in the LF of a file.
+    pub fn begin_with(&mut self, header: String) {
+        self.block = header.into_bytes();
+    }
+
     /// Adds a line to every recipient's file, with the LF of a file; it may wait in the block.
     ///
     /// # Errors

@@ -224,9 +224,7 @@ impl<'a, R: Read, W: Write> Session<'a, R, W> {
             arrived: SystemTime::now(),
         };
         let header = trace.to_header();
-        for line in header.lines() {
-            delivery.append_line(line.as_bytes())?;
-        }
+        delivery.begin_with(header);
         Ok(delivery)
     }
 

@@ -39,15 +39,30 @@ impl Reply {
     }
 
     /// The reply as lines without their CRLF: `250-` for all but the last, `250 ` for that (§4.2.1).
-    pub fn lines(&self, enhanced: bool) -> impl Iterator<Item = String> {
+    pub fn lines(&self, enhanced: bool) -> impl Iterator<Item = impl fmt::Display> {
         let status = if enhanced { self.status } else { "" };
         let mut lines = self.text.split('\n').peekable();
         std::iter::from_fn(move || {
-            let line = lines.next()?;
+            let text = lines.next()?;
             let mark = if lines.peek().is_some() { '-' } else { ' ' };
-            let gap = if status.is_empty() { "" } else { " " };
-            Some(format!("{}{mark}{status}{gap}{line}", self.code))
+            Some(Line { code: self.code, mark, status, text })
         })
+    }
+}
+
+/// One line of a reply.
+struct Line<'a> {
+    code: u16,
+    mark: char,
+    status: &'static str,
+    text: &'a str,
+}
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let Line { code, mark, status, text } = self;
+        let gap = if status.is_empty() { "" } else { " " };
+        write!(f, "{code}{mark}{status}{gap}{text}")
     }
 }
 

@@ -1,5 +1,6 @@
 //! The lines that the server puts before a message: Return-Path and Received (§4.4).
 
+use std::fmt::Write;
 use std::net::IpAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -33,12 +34,16 @@ impl Trace<'_> {
         let name = greeting.name.as_ref().unwrap_or(&literal);
         let protocol = if greeting.extended { "ESMTP" } else { "SMTP" };
         let date = date(self.arrived);
-        format!(
+        let mut header = String::with_capacity(256);
+        // Writing to a String cannot fail.
+        let _ = write!(
+            header,
             "Return-Path: {reverse_path}\n\
              Received: from {name} ({literal})\n\
              \tby {hostname} with {protocol} id {id};\n\
              \t{date}\n"
-        )
+        );
+        header
     }
 }
 
