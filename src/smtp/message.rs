@@ -26,7 +26,8 @@ pub struct Message {
     part: Part,
     /// The `Received:` lines so far.
     received: usize,
-    /// Whether the field that the line belongs to is left out.
+    /// Whether the line belongs to a Return-Path of the client's. It is left out: there is one
+    /// already, ours, and there must be no other (§4.4).
     in_return_path: bool,
     /// Whether the line before ended in CRLF and nothing else, as the DATA line did.
     after_crlf: bool,
@@ -82,9 +83,11 @@ impl Message {
         }
         // The dot that the client put before a line's own dot goes away again (§4.5.2).
         let text = if line.continued { text } else { text.strip_prefix(b".").unwrap_or(text) };
-        self.count(line, text);
+        self.size += text.len() as u64 + if line.ending == Ending::Cut { 0 } else { 2 };
+        self.after_crlf = matches!(line.ending, Ending::Crlf | Ending::StrayCr);
+        let is_headless = self.part != Part::Body && self.enter_header(text);
         if let Content::Stored(_) = self.content
-            && let Err(reply) = self.check(line).and_then(|()| self.store(text))
+            && let Err(reply) = self.check(line).and_then(|()| self.store(is_headless, text))
         {
             // The message is given up, and its files with it.
             self.content = Content::Refused(reply);
@@ -92,7 +95,6 @@ impl Message {
         if self.size >= self.max_size.saturating_mul(PATIENCE) {
             return Progress::TooMuch;
         }
-        self.part = self.part.after(text);
         Progress::More
     }
 
@@ -112,18 +114,18 @@ impl Message {
         self.size
     }
 
-    /// Keeps the sums that the limits are about.
-    fn count(&mut self, line: &Line, text: &[u8]) {
-        self.size += text.len() as u64 + if line.ending == Ending::Cut { 0 } else { 2 };
-        self.after_crlf = matches!(line.ending, Ending::Crlf | Ending::StrayCr);
-        if self.part == Part::Body {
-            return;
-        }
+    /// Looks at a line before the body, and says whether the message has no header and begins with
+    /// text, as the textbook sends it.
+    fn enter_header(&mut self, text: &[u8]) -> bool {
+        let is_first = self.part == Part::Beginning;
+        let is_header = if is_first { trace::is_header_field(text) } else { !text.is_empty() };
+        self.part = if is_header { Part::Header } else { Part::Body };
         self.received += usize::from(trace::is_field(text, "Received:"));
         // A field goes on as long as its lines begin with a blank (RFC 5322 §2.2.3).
-        if !text.starts_with(b" ") && !text.starts_with(b"\t") {
-            self.in_return_path = trace::is_field(text, "Return-Path:");
+        if !is_header || !text.starts_with(b" ") && !text.starts_with(b"\t") {
+            self.in_return_path = is_header && trace::is_field(text, "Return-Path:");
         }
+        is_first && !is_header && !text.is_empty()
     }
 
     /// Looks for a reason to refuse the message, now that `line` is counted.
@@ -142,27 +144,12 @@ impl Message {
     }
 
     /// Appends one line, with the line end of a file, to every recipient's copy.
-    fn store(&mut self, text: &[u8]) -> Result<(), Reply> {
+    fn store(&mut self, is_headless: bool, text: &[u8]) -> Result<(), Reply> {
         let Content::Stored(delivery) = &mut self.content else { return Ok(()) };
-        if self.part != Part::Body && self.in_return_path {
-            // There is one already, ours, and there must be no other (§4.4).
+        if self.in_return_path {
             return Ok(());
         }
-        // A text without a header, as the textbook sends it, must not run on from our own header.
-        let is_headless =
-            self.part == Part::Beginning && !text.is_empty() && !trace::is_header_field(text);
         append_line(delivery, is_headless, text).map_err(|e| store_failed(&e))
-    }
-}
-
-impl Part {
-    /// The part in which the next line stands.
-    fn after(self, text: &[u8]) -> Part {
-        match self {
-            Part::Beginning if trace::is_header_field(text) => Part::Header,
-            Part::Header if !text.is_empty() => Part::Header,
-            Part::Beginning | Part::Header | Part::Body => Part::Body,
-        }
     }
 }
 
@@ -176,7 +163,7 @@ fn is_dot(line: &Line) -> bool {
         && octets.next().is_none()
 }
 
-/// Appends `text` and LF, after a blank line if there is no header before it.
+/// Appends `text` and LF. A text that has no header must not run on from ours.
 fn append_line(delivery: &mut Delivery, is_headless: bool, text: &[u8]) -> io::Result<()> {
     if is_headless {
         delivery.append_line(b"")?;

@@ -804,6 +804,7 @@ fn there_is_one_return_path_and_it_is_ours() {
         ("a: b\r\nRETURN-PATH:\r\n <evil@x>\r\n\t(folded)\r\nc: d\r\n e\r\n", "a: b\nc: d\n e\n"),
         ("a: b\r\nReturn-Path: <evil@x>\r\n\r\n x\r\n", "a: b\n\n x\n"),
         ("a: b\r\n\r\nReturn-Path: <a quotation>\r\n", "a: b\n\nReturn-Path: <a quotation>\n"),
+        ("Return-Path://a.link\r\n c\r\n", "\nReturn-Path://a.link\n c\n"),
         (
             "no header\r\nReturn-Path: <a quotation>\r\n",
             "\nno header\nReturn-Path: <a quotation>\n",
