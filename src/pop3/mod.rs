@@ -9,6 +9,8 @@ pub mod reply;
 mod session;
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;
 
 use std::fs::File;

@@ -11,7 +11,7 @@ use crate::testing::Tree;
 use crate::wire::StopFlag;
 
 /// A tree in which hung has the password `secret` and three messages.
-fn tree() -> Tree {
+pub(super) fn tree() -> Tree {
     let tree = Tree::new();
     let folder = tree.add("nuce.edu.vn/hung/new").parent().unwrap().to_owned();
     fs::write(folder.join("password"), "secret\n").unwrap();
@@ -31,7 +31,7 @@ fn deadline(stop: &StopFlag) -> Deadline {
 }
 
 /// Runs a session over `reader` and `writer`, and says whether it had a last word.
-fn run(tree: &Tree, stop: &StopFlag, reader: impl Read, writer: impl Write) -> bool {
+pub(super) fn run(tree: &Tree, stop: &StopFlag, reader: impl Read, writer: impl Write) -> bool {
     let config = config();
     let maildir = Maildir::new(tree.root(), &config.hostname, config.sync);
     let deadline = deadline(stop);
@@ -67,7 +67,7 @@ fn dialogue(tree: &Tree, script: &str) {
 }
 
 /// hung's messages, each `place/name`.
-fn files(tree: &Tree) -> Vec<String> {
+pub(super) fn files(tree: &Tree) -> Vec<String> {
     let name = |path: &std::path::Path| path.file_name().unwrap().to_str().unwrap().to_owned();
     let short = |path: &PathBuf| format!("{}/{}", name(path.parent().unwrap()), name(path));
     let mut names: Vec<String> = tree.files().iter().map(short).collect();

@@ -1,18 +1,17 @@
 //! Hostile bytes: random sessions, seeded and reproducible, and every mix around the end of data.
 
 use std::collections::HashSet;
-use std::io::Read;
 
 use super::tests::{Writes, answers_with, codes_of, config, message, run};
 use crate::channel::MAX_HELD;
 use crate::config::Config;
-use crate::testing::Tree;
+use crate::testing::{Random, RandomChunks, Tree};
 
 /// The sessions of one run; the seed of each is its number.
 const SESSIONS: u64 = 3000;
 
 /// What random sessions are made of: commands, right and wrong, and what is no command at all.
-const PARTS: [&[u8]; 44] = [
+const PARTS: [&[u8]; 42] = [
     b"HELO x\r\n",
     b"EHLO client.example\r\n",
     b"HELO\r\n",
@@ -55,64 +54,14 @@ const PARTS: [&[u8]; 44] = [
     b"HELO x\r\nMAIL FROM:<a@x>\r\nRCPT TO:<hung@nuce.edu.vn>\r\nDATA\r\n",
     b"HELO x\r\nMAIL FROM:<a@x>\r\nRCPT TO:<hung@nuce.edu.vn>\r\nRCPT TO:<toan@nuce.edu.vn>\r\nDATA\r\n",
     b"EHLO x\r\nMAIL FROM:<a@x>\r\nRCPT TO:<hung@nuce.edu.vn>\r\nDATA\r\nmore text\r\n.\r\n",
-    &[b'y'; 3000],
-    &[b'z'; 70_000],
 ];
+
+/// Long lines. They are rare, so that thousands of sessions take seconds.
+const RARE_PARTS: [&[u8]; 2] = [&[b'y'; 3000], &[b'z'; 70_000]];
 
 /// The codes that `reply.rs` may give.
 const CODES: [u16; 17] =
     [214, 220, 221, 250, 354, 421, 451, 452, 500, 501, 502, 503, 504, 550, 552, 553, 554];
-
-/// Random numbers, the same for the same seed (xorshift64).
-struct Random(u64);
-
-impl Random {
-    fn new(seed: u64) -> Random {
-        Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    /// A number below `bound`.
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % bound as u64) as usize
-    }
-}
-
-/// A session of some parts, in which now and then an octet is changed, left out or doubled.
-fn session(random: &mut Random) -> Vec<u8> {
-    let mut session = Vec::new();
-    for _ in 0..random.below(30) {
-        // The long lines are rare, so that thousands of sessions take seconds.
-        let choices = if random.below(20) == 0 { PARTS.len() } else { PARTS.len() - 2 };
-        session.extend_from_slice(PARTS[random.below(choices)]);
-    }
-    for _ in 0..random.below(4) {
-        if session.is_empty() {
-            break;
-        }
-        let at = random.below(session.len());
-        match random.below(3) {
-            0 => session[at] = random.below(256) as u8,
-            1 => drop(session.remove(at)),
-            _ => session.insert(at, session[at]),
-        }
-    }
-    session
-}
-
-/// Gives the input in pieces of random sizes.
-struct RandomChunks<'a>(&'a [u8], Random);
-
-impl Read for RandomChunks<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let most = if self.1.below(2) == 0 { 8 } else { 2000 };
-        let size = 1 + self.1.below(most);
-        let size = size.min(buffer.len());
-        self.0.read(&mut buffer[..size])
-    }
-}
 
 #[test]
 fn random_sessions_break_nothing() {
@@ -121,7 +70,7 @@ fn random_sessions_break_nothing() {
     let (mut acknowledged, mut stored) = (0, 0);
     for seed in 1..=SESSIONS {
         let mut random = Random::new(seed);
-        let input = session(&mut random);
+        let input = random.session(&PARTS, &RARE_PARTS);
         let shown = || format!("seed {seed}: {}", input.escape_ascii());
 
         let output = answers_with(&tree, &small, &input);
