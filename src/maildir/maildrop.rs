@@ -49,7 +49,7 @@ pub struct Message {
 pub struct Updated {
     /// The messages that are in the mailbox now, as far as this session knows.
     pub left: usize,
-    /// The messages that should have been removed and could not be.
+    /// The messages that should have been removed and could not be, or not for certain.
     pub failed: usize,
 }
 
@@ -146,6 +146,7 @@ impl Maildrop {
                 // The names must be on disk, or a power cut could bring a removed message back.
                 if let Err(e) = sync_folder(&self.folder.join(place)) {
                     log::error!("cannot sync {}: {e}", self.folder.join(place).display());
+                    failed = self.messages.iter().filter(|message| message.is_deleted).count();
                 }
             }
         }
