@@ -27,10 +27,8 @@ pub fn check(folder: &Path, given: &[u8]) -> io::Result<Verdict> {
     let path = folder.join(FILE);
     let content = match read(&path) {
         Err(e) if e.kind() == ErrorKind::NotFound => Vec::new(),
-        result => result?,
+        result => in_utf8(result?),
     };
-    // Some editors of Windows put a mark before UTF-8.
-    let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&content);
     let line = content.split(|&b| b == b'\n').next().unwrap_or_default().trim_ascii_end();
     if line.is_empty() {
         return Ok(Verdict::NoneIsSet);
@@ -46,6 +44,18 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
         File::open(path)?.take(MAX_FILE).read_to_end(&mut content)?;
     }
     Ok(content)
+}
+
+/// The same text in UTF-8 without a mark before it. Some editors of Windows put one there, and the
+/// `>` of its PowerShell writes UTF-16.
+fn in_utf8(content: Vec<u8>) -> Vec<u8> {
+    if let Some(text) = content.strip_prefix(b"\xef\xbb\xbf") {
+        return text.to_owned();
+    }
+    let Some(text) = content.strip_prefix(b"\xff\xfe") else { return content };
+    let (units, _) = text.as_chunks();
+    let units: Vec<u16> = units.iter().copied().map(u16::from_le_bytes).collect();
+    String::from_utf16_lossy(&units).into_bytes()
 }
 
 /// Compares in a time that depends on the length of `given` alone, so that a clock does not tell how
@@ -88,6 +98,7 @@ mod tests {
             b"two words \t\r\n",
             b"two words\nmore\n",
             b"\xef\xbb\xbftwo words\r\n",
+            b"\xff\xfet\0w\0o\0 \0w\0o\0r\0d\0s\0\r\0\n\0",
         ] {
             fs::write(folder.join(FILE), content).unwrap();
             assert_eq!(check(&folder, b"two words").unwrap(), Verdict::Right, "{content:?}");
