@@ -106,11 +106,9 @@ impl<R: Read> Lines<R> {
 /// The length of the line that `octets` begin with, if it is plain: nothing as low as CR (LF, a tab,
 /// a Backspace) stands before its CRLF.
 fn plain_line_in(octets: &[u8]) -> Option<usize> {
-    let (chunks, rest) = octets.as_chunks::<16>();
-    let length = match chunks.iter().position(has_low_octet) {
-        Some(chunk) => 16 * chunk + mark_low_octets(&chunks[chunk]).trailing_zeros() as usize / 8,
-        None => 16 * chunks.len() + rest.iter().position(|&octet| octet <= b'\r')?,
-    };
+    let (chunks, _) = octets.as_chunks::<16>();
+    let high = 16 * chunks.iter().take_while(|chunk| !has_low_octet(chunk)).count();
+    let length = high + octets[high..].iter().position(|&octet| octet <= b'\r')?;
     octets[length..].starts_with(b"\r\n").then_some(length + 2)
 }
 
@@ -118,18 +116,6 @@ fn plain_line_in(octets: &[u8]) -> Option<usize> {
 fn has_low_octet(octets: &[u8; 16]) -> bool {
     // `any` would stop at the first. Without a stop, the processor compares all sixteen at once.
     octets.iter().fold(false, |found, &octet| found | (octet <= b'\r'))
-}
-
-/// Marks each octet that is no higher than CR by the highest bit in its place, and sets no other bit.
-fn mark_low_octets(octets: &[u8; 16]) -> u128 {
-    const HIGHEST_BITS: u128 = u128::from_le_bytes([0x80; 16]);
-    const FIRST_NOT_LOW: u128 = u128::from_le_bytes([b'\r' + 1; 16]);
-
-    // One subtraction compares them all: an octet whose highest bit is set first keeps it if its
-    // other bits are not low, and borrows nothing from its neighbour if they are.
-    let octets = u128::from_le_bytes(*octets);
-    let not_low = octets | ((octets | HIGHEST_BITS) - FIRST_NOT_LOW);
-    !not_low & HIGHEST_BITS
 }
 
 /// Says how `piece` ended, where `before` is the last octet of the same line's earlier piece.
@@ -170,21 +156,6 @@ mod tests {
         let input = b"one\r\ntwo\nth\rree\r\nfour\r\r\n\r\n\n\r";
         let wanted = ["one/Crlf", "two/Bare", "th\\rree/StrayCr", "four\\r/Bare", "/Crlf", "/Bare"];
         assert_eq!(pieces(input, 100), wanted);
-    }
-
-    #[test]
-    fn each_octet_up_to_cr_is_marked_wherever_it_stands() {
-        for low in 0..=u8::MAX {
-            for around in [0, b'\r', b'\r' + 1, b'x', 0x80, 0x8d, 0x8e, u8::MAX] {
-                for place in 0..16 {
-                    let mut octets = [around; 16];
-                    octets[place] = low;
-                    let marks = octets.map(|octet| if octet <= b'\r' { 0x80 } else { 0 });
-                    assert_eq!(mark_low_octets(&octets), u128::from_le_bytes(marks));
-                    assert_eq!(has_low_octet(&octets), low.min(around) <= b'\r');
-                }
-            }
-        }
     }
 
     #[test]
