@@ -33,11 +33,12 @@ struct Shared<T> {
     /// An item arrived, and no thread is free.
     jam: Condvar,
     load: Arc<Load>,
-    /// What is done with an item.
+    /// What is done with an item. It is called through a pointer: compiled into the loop around it,
+    /// its variables would take their place on the stack of a thread that waits, too.
     work: Box<dyn Fn(T) + Send + Sync>,
 }
 
-/// Threads wait for items, or items for threads, or neither for the other.
+/// Either threads wait here for items, or items for a thread; never both.
 struct Queue<T> {
     /// The desks of the threads that are free; the last of them became free last.
     free: Vec<Arc<Desk<T>>>,
@@ -148,27 +149,26 @@ impl<T: Send + 'static> Pool<T> {
 impl<T> Shared<T> {
     /// The life of one thread.
     fn work_forever(&self, desk: &Arc<Desk<T>>) {
+        let mut item = desk.take();
         loop {
-            let mut next = Some(desk.take());
-            while let Some(item) = next {
-                // A panic ends this item's work and not the thread; the item is dropped on the way.
-                if catch_unwind(AssertUnwindSafe(|| (self.work)(item))).is_err() {
-                    log::error!("a panic ended a session; its thread goes on with the next");
-                }
-                next = self.next_waiting(desk);
+            // A panic ends this item's work and not the thread; the item is dropped on the way.
+            if catch_unwind(AssertUnwindSafe(|| (self.work)(item))).is_err() {
+                log::error!("a panic ended a session; its thread goes on with the next");
             }
+            item = self.next_item(desk);
         }
     }
 
-    /// Takes the item that waits longest. If none waits, the thread at `desk` is free.
-    fn next_waiting(&self, desk: &Arc<Desk<T>>) -> Option<T> {
+    /// The item that waits longest. If none waits, the thread is free until one is put on its desk.
+    fn next_item(&self, desk: &Arc<Desk<T>>) -> T {
         let mut queue = lock(&self.queue);
-        let next = queue.waiting.pop_front();
-        if next.is_none() {
-            queue.free.push(Arc::clone(desk));
-            self.note_load(&queue);
+        if let Some((_, item)) = queue.waiting.pop_front() {
+            return item;
         }
-        next.map(|(_, item)| item)
+        queue.free.push(Arc::clone(desk));
+        self.note_load(&queue);
+        drop(queue);
+        desk.take()
     }
 
     fn note_load(&self, queue: &Queue<T>) {
@@ -242,6 +242,21 @@ mod tests {
         assert!(pool.finish(LONG));
         assert_eq!(load.busy(), 0);
         assert_eq!(items, Vec::from_iter(0..100));
+    }
+
+    #[test]
+    fn the_thread_that_became_free_last_is_the_next_to_work() {
+        let (sender, done) = mpsc::channel();
+        let work = move |()| sender.send(thread::current().id()).unwrap();
+        let pool = Pool::new(Arc::new(Load::new(3)), work).unwrap();
+        let mut threads = Vec::new();
+        for _ in 0..20 {
+            assert!(pool.submit(()).is_ok());
+            threads.push(done.recv_timeout(LONG).unwrap());
+            assert!(pool.finish(LONG));
+        }
+        threads.dedup();
+        assert_eq!(threads.len(), 1);
     }
 
     #[test]

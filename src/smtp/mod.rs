@@ -223,8 +223,7 @@ impl<'a, R: Read, W: Write> Session<'a, R, W> {
             id: delivery.id(),
             arrived: SystemTime::now(),
         };
-        let header = trace.to_header();
-        delivery.begin_with(header);
+        delivery.begin_with(trace.to_header());
         Ok(delivery)
     }
 
