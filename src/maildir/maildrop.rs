@@ -349,6 +349,19 @@ mod tests {
     }
 
     #[test]
+    fn a_message_that_went_away_is_left_out_and_one_that_cannot_be_read_is_an_error() {
+        let tree = Tree::empty();
+        let folder = mailbox(&tree, &[("new/1.a", "x"), ("new/2.folder/file", "x")]);
+        let measure = |name: &str| {
+            let found = list(&folder).unwrap().remove(0);
+            Message { name: name.to_owned(), ..found }.measured(&folder)
+        };
+        assert_eq!(measure("1.a").unwrap().unwrap().size, 3);
+        assert!(measure("1.gone").unwrap().is_none());
+        assert!(measure("2.folder").is_err());
+    }
+
+    #[test]
     fn a_message_seen_in_new_and_in_cur_is_one() {
         let tree = Tree::empty();
         let folder = mailbox(&tree, &[("new/1.a", "x\n"), ("cur/1.a:2,S", "x\n")]);
