@@ -24,7 +24,8 @@ if ! PATH=$PATH:/usr/sbin command -v smtp-source > /dev/null; then
     if [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null; then
         say "installing Debian's package postfix, without starting it"
         echo 'postfix postfix/main_mailer_type select No configuration' | debconf-set-selections || true
-        DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends postfix \
+        export DEBIAN_FRONTEND=noninteractive
+        { apt-get update && apt-get install --yes --no-install-recommends postfix; } \
             > "$work/apt.log" 2>&1 || true
     fi
     if ! PATH=$PATH:/usr/sbin command -v smtp-source > /dev/null; then
