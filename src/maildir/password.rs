@@ -102,10 +102,29 @@ mod tests {
         ] {
             fs::write(folder.join(FILE), content).unwrap();
             assert_eq!(check(&folder, b"two words").unwrap(), Verdict::Right, "{content:?}");
-            for wrong in ["", "t", "two", "two wordz", "two wordstwo words", "Two words", "more"] {
+            for wrong in [
+                "",
+                "t",
+                "two",
+                "two wordz",
+                "two wordstwo words",
+                "Two words",
+                "more",
+                // Two letters that differ from the right ones in the same bit.
+                "uvo words",
+            ] {
                 assert_eq!(check(&folder, wrong.as_bytes()).unwrap(), Verdict::Wrong, "{wrong}");
             }
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_password_that_cannot_be_read_is_an_error() {
+        let tree = Tree::empty();
+        let folder = tree.add("a.vn/lan");
+        std::os::unix::fs::symlink(folder.join(FILE), folder.join(FILE)).unwrap();
+        assert!(check(&folder, b"x").is_err());
     }
 
     #[test]
