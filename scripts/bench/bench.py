@@ -26,7 +26,7 @@ LOADS = [(4 * KIB, False), (4 * KIB, True), (256 * KIB, False), (256 * KIB, True
 SESSIONS = [1, 10, 100, 1000]
 PARTS = ["table", "plot", "calls", "cost"]
 # Rounds, and about how many seconds each measurement runs.
-FULL = {"rounds": 7, "seconds": 0.7, "plot_rounds": 3, "plot_seconds": 0.6, "idle": 10}
+FULL = {"rounds": 9, "seconds": 0.7, "plot_rounds": 3, "plot_seconds": 0.6, "idle": 10}
 QUICK = {"rounds": 3, "seconds": 0.2, "plot_rounds": 1, "plot_seconds": 0.2, "idle": 2}
 
 began = time.monotonic()
