@@ -25,8 +25,10 @@ if ! PATH=$PATH:/usr/sbin command -v smtp-source > /dev/null; then
         say "installing Debian's package postfix, without starting it"
         echo 'postfix postfix/main_mailer_type select No configuration' | debconf-set-selections || true
         export DEBIAN_FRONTEND=noninteractive
-        { apt-get update && apt-get install --yes --no-install-recommends postfix; } \
-            > "$work/apt.log" 2>&1 || true
+        {
+            apt-get update
+            apt-get install --yes --no-install-recommends postfix
+        } > "$work/apt.log" 2>&1 || true
     fi
     if ! PATH=$PATH:/usr/sbin command -v smtp-source > /dev/null; then
         say "smtp-source is missing, and nothing can be measured without it: install postfix"

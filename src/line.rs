@@ -74,7 +74,8 @@ impl<R: Read> Lines<R> {
         }
     }
 
-    /// Reads a line that did not arrive whole, is too long, or holds control characters.
+    /// Reads a line that has not arrived whole, is too long or goes on after a cut, or holds octets
+    /// as low as CR.
     fn next_of_any_kind(&mut self, limit: usize) -> io::Result<Option<Line<'_>>> {
         self.line.clear();
         // `take` bounds what `read_until` may collect, or a client could fill the memory.

@@ -58,8 +58,10 @@ impl Delivery {
         &self.id
     }
 
-    /// Begins every recipient's file with `header`, whose lines end in the LF of a file.
+    /// Begins every recipient's file with `header`, whose lines end in the LF of a file. To be called
+    /// before the first line.
     pub fn begin_with(&mut self, header: String) {
+        debug_assert!(self.block.is_empty());
         self.block = header.into_bytes();
     }
 

@@ -116,7 +116,8 @@ impl Maildrop {
     /// Removes what is marked as deleted, moves what was retrieved to `cur/`, and lets others in.
     pub fn update(mut self) -> Updated {
         // Mail readers move messages while we hold the numbers; and `cur` may not be there yet.
-        if let Err(e) = create_maildir(&self.folder, self.sync).and_then(|()| self.look_again()) {
+        let looked = create_maildir(&self.folder, self.sync).and_then(|()| self.look_again());
+        if let Err(e) = &looked {
             log::error!("cannot look into {}: {e}", self.folder.display());
         }
         let (mut left, mut failed, mut changed) = (0, 0, false);
@@ -133,7 +134,8 @@ impl Maildrop {
             changed = true;
             match result {
                 Ok(()) => left += usize::from(wanted.is_some()),
-                Err(e) if e.kind() == ErrorKind::NotFound => {}
+                // Another program has removed it, if it is not just somewhere else.
+                Err(e) if e.kind() == ErrorKind::NotFound && looked.is_ok() => {}
                 Err(e) => {
                     log::error!("cannot update {}: {e}", path.display());
                     left += 1;
@@ -359,6 +361,18 @@ mod tests {
         assert_eq!(measure("1.a").unwrap().unwrap().size, 3);
         assert!(measure("1.gone").unwrap().is_none());
         assert!(measure("2.folder").is_err());
+    }
+
+    #[test]
+    fn a_marked_message_that_cannot_be_looked_for_is_not_removed() {
+        let tree = Tree::empty();
+        let folder = mailbox(&tree, &[("new/1.a", "x")]);
+        let mut maildrop = open(&folder);
+        maildrop.message_mut(0).unwrap().is_deleted = true;
+        fs::rename(folder.join("new/1.a"), folder.join("1.a")).unwrap();
+        // Where it may be now cannot be listed.
+        fs::write(folder.join("cur"), "a file").unwrap();
+        assert_eq!(maildrop.update(), Updated { left: 1, failed: 1 });
     }
 
     #[test]

@@ -53,7 +53,7 @@ fn in_utf8(content: Vec<u8>) -> Vec<u8> {
         return text.to_owned();
     }
     let Some(text) = content.strip_prefix(b"\xff\xfe") else { return content };
-    let (units, _) = text.as_chunks();
+    let (units, _) = text.as_chunks::<2>();
     let units: Vec<u16> = units.iter().copied().map(u16::from_le_bytes).collect();
     String::from_utf16_lossy(&units).into_bytes()
 }

@@ -85,7 +85,10 @@ impl Message {
         let text = if line.continued { text } else { text.strip_prefix(b".").unwrap_or(text) };
         self.size += text.len() as u64 + if line.ending == Ending::Cut { 0 } else { 2 };
         self.after_crlf = matches!(line.ending, Ending::Crlf | Ending::StrayCr);
-        let is_headless = self.part != Part::Body && self.enter_header(text);
+        let is_headless = match self.part {
+            Part::Beginning | Part::Header => self.look_at_header(text),
+            Part::Body => false,
+        };
         if let Content::Stored(_) = self.content
             && let Err(reply) = self.check(line).and_then(|()| self.store(is_headless, text))
         {
@@ -114,15 +117,16 @@ impl Message {
         self.size
     }
 
-    /// Looks at a line before the body, and says whether the message has no header and begins with
-    /// text, as the textbook sends it.
-    fn enter_header(&mut self, text: &[u8]) -> bool {
+    /// Notes what a line before the body means for the header. Says whether there is no header: the
+    /// message begins with text, as the textbook sends it.
+    fn look_at_header(&mut self, text: &[u8]) -> bool {
         let is_first = self.part == Part::Beginning;
         let is_header = if is_first { trace::is_header_field(text) } else { !text.is_empty() };
         self.part = if is_header { Part::Header } else { Part::Body };
         self.received += usize::from(trace::is_field(text, "Received:"));
         // A field goes on as long as its lines begin with a blank (RFC 5322 §2.2.3).
-        if !is_header || !text.starts_with(b" ") && !text.starts_with(b"\t") {
+        let goes_on = is_header && matches!(text, [b' ' | b'\t', ..]);
+        if !goes_on {
             self.in_return_path = is_header && trace::is_field(text, "Return-Path:");
         }
         is_first && !is_header && !text.is_empty()

@@ -16,6 +16,7 @@ pub mod tests;
 
 use std::io::{self, Read, Write};
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::SystemTime;
 
 use self::command::{Command, MAX_COMMAND_LINE, Whom};
@@ -233,9 +234,8 @@ impl<'a, R: Read, W: Write> Session<'a, R, W> {
             (self.setting.session, &envelope.reverse_path, message.size());
         match message.finish() {
             Ok(paths) => {
-                for path in paths {
-                    log::info!("[{session}] {size} octets from {sender} in {}", path.display());
-                }
+                // The list is made only if somebody will see it.
+                log::info!("[{session}] {size} octets from {sender} in {}", listed(&paths));
                 reply::ok()
             }
             Err(reply) => {
@@ -292,6 +292,12 @@ impl From<Lost> for Hangup {
     fn from(lost: Lost) -> Hangup {
         Hangup::Lost(lost)
     }
+}
+
+/// Paths for the log.
+fn listed(paths: &[PathBuf]) -> String {
+    let paths: Vec<_> = paths.iter().map(|path| path.to_string_lossy()).collect();
+    paths.join(", ")
 }
 
 /// The reply to a client whose mail cannot be stored; the log says why.

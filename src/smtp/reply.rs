@@ -45,22 +45,22 @@ impl Reply {
         std::iter::from_fn(move || {
             let text = lines.next()?;
             let mark = if lines.peek().is_some() { '-' } else { ' ' };
-            Some(Line { code: self.code, mark, status, text })
+            Some(ReplyLine { code: self.code, mark, status, text })
         })
     }
 }
 
 /// One line of a reply.
-struct Line<'a> {
+struct ReplyLine<'a> {
     code: u16,
     mark: char,
     status: &'static str,
     text: &'a str,
 }
 
-impl fmt::Display for Line<'_> {
+impl fmt::Display for ReplyLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let Line { code, mark, status, text } = self;
+        let ReplyLine { code, mark, status, text } = self;
         let gap = if status.is_empty() { "" } else { " " };
         write!(f, "{code}{mark}{status}{gap}{text}")
     }

@@ -34,8 +34,8 @@ impl Trace<'_> {
         let name = greeting.name.as_ref().unwrap_or(&literal);
         let protocol = if greeting.extended { "ESMTP" } else { "SMTP" };
         let date = date(self.arrived);
+        // Room for nearly every header, so that it need not grow; writing to a String cannot fail.
         let mut header = String::with_capacity(256);
-        // Writing to a String cannot fail.
         let _ = write!(
             header,
             "Return-Path: {reverse_path}\n\

@@ -73,11 +73,11 @@ fn main() -> io::Result<()> {
         let (queue, settings) = (Arc::clone(&queue), Arc::clone(&settings));
         thread::Builder::new().stack_size(number(stack)).spawn(move || {
             let mut block = Block::new(settings.block + settings.read_buffer);
-            let (door, clients) = mpsc::sync_channel(1);
+            let (desk, clients) = mpsc::sync_channel(1);
             loop {
-                let client = next_client(&queue, &door).or_else(|| clients.recv().ok());
+                let client = next_client(&queue, &desk).or_else(|| clients.recv().ok());
                 // A client that breaks off is no concern of a floor.
-                let _ = serve(client.expect("a door"), &mut block, &settings);
+                let _ = serve(client.expect("a client"), &mut block, &settings);
             }
         })?;
     }
@@ -87,9 +87,9 @@ fn main() -> io::Result<()> {
         let (stream, _) = listener.accept()?;
         let mut queue = queue.lock().expect("no panic");
         match queue.free.pop() {
-            Some(door) => {
+            Some(desk) => {
                 drop(queue);
-                door.send(stream).expect("a thread");
+                desk.send(stream).expect("a thread");
             }
             None => queue.waiting.push_back(stream),
         }
@@ -128,12 +128,12 @@ impl Block {
     }
 }
 
-/// Takes the client that waits longest. If none waits, the thread behind `door` is free.
-fn next_client(queue: &Mutex<Queue>, door: &SyncSender<TcpStream>) -> Option<TcpStream> {
+/// Takes the client that waits longest. If none waits, the thread at `desk` is free.
+fn next_client(queue: &Mutex<Queue>, desk: &SyncSender<TcpStream>) -> Option<TcpStream> {
     let mut queue = queue.lock().expect("no panic");
     let client = queue.waiting.pop_front();
     if client.is_none() {
-        queue.free.push(door.clone());
+        queue.free.push(desk.clone());
     }
     client
 }
