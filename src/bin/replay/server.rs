@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -12,7 +13,12 @@ use std::{env, process, thread};
 /// The project that this program was built in; its mailboxes and its server are the default.
 pub const PROJECT: &str = env!("CARGO_MANIFEST_DIR");
 
+/// Ports that no system gives to a client or to who asks for any port: each of those might take one
+/// before the server does.
+const PORTS: Range<u32> = 16_000..32_000;
+
 static COUNTER: AtomicU32 = AtomicU32::new(0);
+static NEXT_PORT: AtomicU32 = AtomicU32::new(0);
 
 /// A command line with `{port}`, `{pop3}`, `{mailboxes}` and `{flags}` still in it.
 #[derive(Debug, Clone)]
@@ -90,12 +96,9 @@ impl Server {
     pub fn start(template: &Template, flags: &[String], needs_pop3: bool) -> io::Result<Server> {
         let folder = Folder::new()?;
         copy_tree(&Path::new(PROJECT).join("mailboxes"), &folder.0.join("mailboxes"))?;
-        let free = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
-        // Both are held until both are known, or they might be the same.
-        let (smtp, pop3) = (free()?, if needs_pop3 { Some(free()?) } else { None });
-        let port = smtp.local_addr()?.port();
-        let pop3 = pop3.map(|pop3| pop3.local_addr()).transpose()?;
-        drop(smtp);
+        let port = free_port()?;
+        let pop3_port = if needs_pop3 { Some(free_port()?) } else { None };
+        let pop3 = pop3_port.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
         let place = pop3.map_or("off".to_owned(), |pop3| pop3.to_string());
         let words = template.fill(port, &place, &folder.0.join("mailboxes"), flags);
         let child = spawn(&words, &folder)?;
@@ -205,6 +208,19 @@ pub fn build() -> io::Result<PathBuf> {
         return Err(io::Error::other("the server cannot be built"));
     }
     Ok(target.join("debug").join(format!("mini-smtpd{}", env::consts::EXE_SUFFIX)))
+}
+
+/// A port that is free and was not given before. Every process begins to look at another place.
+fn free_port() -> io::Result<u16> {
+    for _ in PORTS {
+        let next = NEXT_PORT.fetch_add(1, Ordering::Relaxed);
+        let offset = process::id().wrapping_mul(101).wrapping_add(next) % PORTS.len() as u32;
+        let port = (PORTS.start + offset) as u16;
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    Err(io::Error::other("no port is free"))
 }
 
 fn spawn(words: &[String], folder: &Folder) -> io::Result<Child> {
