@@ -88,14 +88,8 @@ impl Maildir {
     /// # Errors
     /// When the tree cannot be read.
     pub fn addresses_of(&self, user: &str) -> io::Result<Vec<String>> {
-        let user = user.to_ascii_lowercase();
-        let mut addresses = Vec::new();
-        for domain in self.domains()? {
-            if enter(&self.root.join(&domain), &user)?.is_some() {
-                addresses.push(Address { local_part: user.clone(), domain }.to_string());
-            }
-        }
-        Ok(addresses)
+        let mailboxes = self.mailboxes_of(&user.to_ascii_lowercase(), self.domains()?)?;
+        Ok(mailboxes.iter().map(Mailbox::address).collect())
     }
 
     /// The address of every mailbox, in alphabetical order of the domains and of their users.
@@ -122,14 +116,8 @@ impl Maildir {
             Some((user, domain)) => (user, vec![domain.to_owned()]),
             None => (name.as_str(), self.domains()?),
         };
-        let mut folders = Vec::new();
-        for domain in domains {
-            if let Some(domain) = enter(&self.root, &domain)? {
-                folders.extend(enter(&domain, user)?);
-            }
-        }
-        let folder = if folders.len() == 1 { folders.pop() } else { None };
-        Ok(folder.map(|folder| Mailbox { folder }))
+        let mut mailboxes = self.mailboxes_of(user, domains)?;
+        Ok(if mailboxes.len() == 1 { mailboxes.pop() } else { None })
     }
 
     /// Opens a mailbox to collect its mail; `None` if somebody else does so now.
@@ -177,6 +165,17 @@ impl Maildir {
         let mut domains = self.domains()?;
         domains.retain(|domain| !self.has_postmaster(domain));
         Ok(domains)
+    }
+
+    /// The mailboxes that `user` has in these domains.
+    fn mailboxes_of(&self, user: &str, domains: Vec<String>) -> io::Result<Vec<Mailbox>> {
+        let mut mailboxes = Vec::new();
+        for domain in domains {
+            if let Some(domain) = enter(&self.root, &domain)? {
+                mailboxes.extend(enter(&domain, user)?.map(|folder| Mailbox { folder }));
+            }
+        }
+        Ok(mailboxes)
     }
 
     /// The domain of `<Postmaster>`: this host's, else the first that has one (§4.5.1).
