@@ -7,7 +7,7 @@ use std::fmt;
 use super::form::{CAPA, DELE, Form, LIST, NOOP, PASS, QUIT, RETR, RSET, STAT, TOP, UIDL, USER};
 use super::reply::{self, Reply};
 use crate::address::strip_prefix_ignore_case;
-use crate::text::{IAC, explain_octet};
+use crate::text;
 
 /// A command whose syntax is right. Messages are named by their number, from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +58,8 @@ impl fmt::Debug for Password {
 /// # Errors
 /// The reply that says what is wrong with the line.
 pub fn parse(line: &[u8]) -> Result<Command, Reply> {
-    let text = parse_text(line)?.trim_end();
+    // Printable ASCII is all that there is in a command (RFC 1939 §3).
+    let text = text::parse(line).map_err(reply::not_text)?.trim_end();
     let (verb, argument) = text.split_once(' ').unwrap_or((text, ""));
     match verb.to_ascii_uppercase().as_str() {
         "USER" => Ok(Command::User(parse_whole(argument, &USER)?)),
@@ -77,19 +78,6 @@ pub fn parse(line: &[u8]) -> Result<Command, Reply> {
         "CAPA" => parse_alone(argument, Command::Capa, &CAPA),
         "QUIT" => parse_alone(argument, Command::Quit, &QUIT),
         other => Err(parse_other(other, argument)),
-    }
-}
-
-/// Parses the line as printable ASCII (RFC 1939 §3).
-fn parse_text(line: &[u8]) -> Result<&str, Reply> {
-    if let Some(&odd) = line.iter().find(|b| b.is_ascii_control() || **b == IAC) {
-        return Err(reply::not_text(explain_octet(odd)));
-    }
-    match std::str::from_utf8(line) {
-        Ok(text) if text.is_ascii() => Ok(text),
-        _ => Err(reply::not_text(
-            "Letters beyond ASCII (a Vietnamese keyboard?): switch it to English, type it again",
-        )),
     }
 }
 

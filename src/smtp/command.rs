@@ -11,7 +11,7 @@ use crate::address::{
     ForwardPath, ReversePath, is_address_literal, is_domain, parse_forward_path, parse_local_part,
     parse_reverse_path, strip_prefix_ignore_case,
 };
-use crate::text::{IAC, explain_octet};
+use crate::text::{self, BEYOND_ASCII};
 
 /// A command whose syntax is right (§4.1.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,15 +97,10 @@ pub fn parse(line: &[u8]) -> Result<(Command, Kindnesses), Reply> {
 
 /// Parses the line as ASCII text without control characters (§2.4).
 fn parse_text(line: &[u8]) -> Result<&str, Reply> {
-    if let Some(&odd) = line.iter().find(|b| b.is_ascii_control() || **b == IAC) {
-        return Err(reply::not_text(explain_octet(odd)));
-    }
-    match std::str::from_utf8(line) {
-        Ok(text) if text.is_ascii() => Ok(text),
-        _ if takes_address(line) => Err(reply::address_beyond_ascii()),
-        _ => Err(reply::not_text(
-            "Letters beyond ASCII (a Vietnamese keyboard?): switch it to English, type it again",
-        )),
+    match text::parse(line) {
+        Ok(text) => Ok(text),
+        Err(BEYOND_ASCII) if takes_address(line) => Err(reply::address_beyond_ascii()),
+        Err(why) => Err(reply::not_text(why)),
     }
 }
 
