@@ -71,7 +71,7 @@ pub fn parse(line: &[u8]) -> Result<Command, Reply> {
         "NOOP" => parse_alone(argument, Command::Noop, &NOOP),
         "RSET" => parse_alone(argument, Command::Rset, &RSET),
         "TOP" => {
-            let (message, lines) = argument.split_once(' ').ok_or(reply::syntax(&TOP))?;
+            let (message, lines) = argument.split_once(' ').ok_or_else(|| reply::syntax(&TOP))?;
             Ok(Command::Top(parse_number(message, &TOP)?, parse_number(lines, &TOP)?))
         }
         "UIDL" => Ok(Command::Uidl(parse_optional(argument, &UIDL)?)),
