@@ -9,7 +9,7 @@ mod channel;
 mod config;
 mod guests;
 mod line;
-mod maildir;
+mod mailboxes;
 mod pool;
 mod pop3;
 mod recording;
@@ -31,7 +31,7 @@ use std::thread;
 use log::{Level, LevelFilter};
 
 use crate::config::{Config, Wish};
-use crate::maildir::Maildir;
+use crate::mailboxes::MailboxTree;
 use crate::server::{Door, Protocol};
 use crate::wire::StopFlag;
 
@@ -64,8 +64,8 @@ fn main() -> ExitCode {
 /// Serves mail until Ctrl-C.
 fn run(config: Config) -> Result<(), String> {
     start_logger(config.show);
-    let maildir = Maildir::new(&config.mailboxes, &config.hostname, config.sync);
-    let addresses = mailboxes(&maildir, &config)?;
+    let mailboxes = MailboxTree::new(&config.mailboxes, &config.hostname, config.sync);
+    let addresses = look_for_mailboxes(&mailboxes, &config)?;
     if let Some(folder) = &config.record {
         fs::create_dir_all(folder)
             .map_err(|e| format!("cannot record in {}: {e}; name another", folder.display()))?;
@@ -74,7 +74,7 @@ fn run(config: Config) -> Result<(), String> {
     let stop = StopFlag::default();
     stop_on_ctrl_c(&stop)?;
     say_what_to_type(&doors, &addresses, &config)?;
-    server::run(doors, config, maildir, stop)
+    server::run(doors, config, mailboxes, stop)
 }
 
 /// Starts the log: `info` unless `--show` or `RUST_LOG` says more.
@@ -93,10 +93,10 @@ fn start_logger(show: bool) {
 }
 
 /// Looks for the mailboxes and cleans up behind servers that were killed.
-fn mailboxes(maildir: &Maildir, config: &Config) -> Result<Vec<String>, String> {
+fn look_for_mailboxes(mailboxes: &MailboxTree, config: &Config) -> Result<Vec<String>, String> {
     let root = config.mailboxes.display();
     let advice = format!("make a mailbox with: mkdir -p {root}/example.com/you");
-    let addresses = maildir.addresses().map_err(|e| {
+    let addresses = mailboxes.addresses().map_err(|e| {
         format!(
             "cannot read the mailbox tree {root}: {e}; start in the project's folder, name the tree \
              with --mailboxes, or {advice}"
@@ -105,10 +105,10 @@ fn mailboxes(maildir: &Maildir, config: &Config) -> Result<Vec<String>, String> 
     if addresses.is_empty() {
         return Err(format!("the mailbox tree {root} has no mailbox; {advice}"));
     }
-    for domain in maildir.domains_without_postmaster().unwrap_or_default() {
+    for domain in mailboxes.domains_without_postmaster().unwrap_or_default() {
         log::warn!("{domain} has no postmaster (RFC 5321 4.5.1): mkdir {root}/{domain}/postmaster");
     }
-    match maildir.sweep() {
+    match mailboxes.sweep() {
         Ok(0) => {}
         Ok(count) => log::info!("removed {count} files of broken deliveries from tmp folders"),
         Err(e) => log::warn!("cannot look for files of broken deliveries: {e}"),

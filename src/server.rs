@@ -11,7 +11,7 @@ use log::{info, warn};
 
 use crate::config::{Config, Pop3};
 use crate::guests::{Guests, Place};
-use crate::maildir::Maildir;
+use crate::mailboxes::MailboxTree;
 use crate::pool::{Load, Pool};
 use crate::wire::{Deadline, StopFlag, Wire};
 use crate::{pop3, smtp};
@@ -50,7 +50,7 @@ pub struct Door {
 /// What every session needs.
 struct House {
     config: Config,
-    maildir: Maildir,
+    mailboxes: MailboxTree,
     guests: Guests,
     /// The number of the last session.
     sessions: AtomicU64,
@@ -112,12 +112,12 @@ fn listen(flag: &str, address: &str, port: u16) -> Result<TcpListener, String> {
 pub fn run(
     doors: Vec<Door>,
     config: Config,
-    maildir: Maildir,
+    mailboxes: MailboxTree,
     stop: StopFlag,
 ) -> Result<(), String> {
     let no_threads = |e| format!("cannot start {e}; choose fewer with --threads");
     let (guests, sessions) = (Guests::new(config.max_per_client), AtomicU64::new(0));
-    let house = Arc::new(House { config, maildir, guests, sessions, stop });
+    let house = Arc::new(House { config, mailboxes, guests, sessions, stop });
     let mut pools = Vec::new();
     for door in doors {
         pools.push(serve_at(door, &house).map_err(no_threads)?);
@@ -237,7 +237,7 @@ impl Hall {
     /// One client's session, on a thread of the pool.
     fn serve(&self, client: Client) {
         let Client { stream, address, session, _place } = client;
-        let House { config, maildir, stop, .. } = &*self.house;
+        let House { config, mailboxes, stop, .. } = &*self.house;
         let (busy, threads) = (self.load.busy(), self.load.threads);
         let pop3 = if self.protocol == Protocol::Pop3 { " for POP3" } else { "" };
         info!("[{session}] {address} connected{pop3}, {busy} of {threads} threads busy");
@@ -254,12 +254,12 @@ impl Hall {
         let has_last_word = match self.protocol {
             Protocol::Smtp => {
                 let client = address.ip();
-                let setting = smtp::Setting { session, client, config, maildir, deadline };
+                let setting = smtp::Setting { session, client, config, mailboxes, deadline };
                 smtp::Session::new(&wire, &wire, setting).run()
             }
             Protocol::Pop3 => {
                 let penalty = pop3::PENALTY;
-                let setting = pop3::Setting { session, config, maildir, deadline, penalty };
+                let setting = pop3::Setting { session, config, mailboxes, deadline, penalty };
                 pop3::Session::new(&wire, &wire, setting).run()
             }
         };

@@ -5,7 +5,7 @@
 use std::io;
 
 use super::command::Password;
-use crate::maildir::{Maildir, Maildrop, Verdict};
+use crate::mailboxes::{MailboxTree, Maildrop, Verdict};
 
 /// What came of a login.
 #[derive(Debug)]
@@ -21,8 +21,13 @@ pub enum Login {
 ///
 /// # Errors
 /// When it cannot be read.
-pub fn open(session: u64, maildir: &Maildir, user: &str, password: &Password) -> io::Result<Login> {
-    let Some(mailbox) = maildir.find_user(user)? else {
+pub fn open(
+    session: u64,
+    mailboxes: &MailboxTree,
+    user: &str,
+    password: &Password,
+) -> io::Result<Login> {
+    let Some(mailbox) = mailboxes.find_user(user)? else {
         log::warn!("[{session}] no login as {user:?}: no such user, or in several domains");
         return Ok(Login::Wrong);
     };
@@ -43,7 +48,7 @@ pub fn open(session: u64, maildir: &Maildir, user: &str, password: &Password) ->
             return Ok(Login::Wrong);
         }
     }
-    match maildir.open(&mailbox)? {
+    match mailboxes.open(&mailbox)? {
         Some(maildrop) => {
             log::info!("[{session}] {address} logged in, {} messages", maildrop.messages().len());
             Ok(Login::Open(maildrop))

@@ -24,7 +24,7 @@ use self::session::{State, Step};
 use crate::channel::{Channel, Lost};
 use crate::config::Config;
 use crate::line::Ending;
-use crate::maildir::{Maildir, Maildrop, Stored};
+use crate::mailboxes::{MailboxTree, Maildrop, Stored};
 use crate::recording::Recording;
 use crate::text::{self, TLS_HANDSHAKE};
 use crate::transcript::Transcript;
@@ -45,7 +45,7 @@ pub struct Setting<'a> {
     /// The session's number in the log.
     pub session: u64,
     pub config: &'a Config,
-    pub maildir: &'a Maildir,
+    pub mailboxes: &'a MailboxTree,
     pub deadline: &'a Deadline,
     /// The wait before the last wrong password is refused.
     pub penalty: Duration,
@@ -180,8 +180,8 @@ impl<'a, R: Read, W: Write> Session<'a, R, W> {
 
     /// Opens the mailbox of `user`, if that is right; the last wrong password has to wait.
     fn log_in(&mut self, user: &str, password: &Password) -> (State, Reply) {
-        let Setting { session, maildir, deadline, penalty, .. } = self.setting;
-        let reply = match login::open(session, maildir, user, password) {
+        let Setting { session, mailboxes, deadline, penalty, .. } = self.setting;
+        let reply = match login::open(session, mailboxes, user, password) {
             Ok(Login::Open(maildrop)) => {
                 let reply = reply::logged_in(&maildrop);
                 return (State::Transaction(maildrop), reply);

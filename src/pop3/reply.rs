@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::form::Form;
-use crate::maildir::{Maildrop, Updated};
+use crate::mailboxes::{Maildrop, Updated};
 
 /// One reply: `+OK` or `-ERR`, a text, and after that, perhaps, lines up to one with a dot.
 #[derive(Debug, Clone, PartialEq, Eq)]

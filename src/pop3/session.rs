@@ -6,7 +6,7 @@
 
 use super::command::{Command, Password};
 use super::reply::{self, Reply};
-use crate::maildir::{Maildrop, Message};
+use crate::mailboxes::{Maildrop, Message};
 
 /// What the session has agreed on so far. The third state of the RFC, UPDATE, is [`Step::Update`]:
 /// no command can be given in it.

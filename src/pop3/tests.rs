@@ -33,10 +33,10 @@ fn deadline(stop: &StopFlag) -> Deadline {
 /// Runs a session over `reader` and `writer`, and says whether it had a last word.
 pub(super) fn run(tree: &Tree, stop: &StopFlag, reader: impl Read, writer: impl Write) -> bool {
     let config = config();
-    let maildir = Maildir::new(tree.root(), &config.hostname, config.sync);
+    let mailboxes = MailboxTree::new(tree.root(), &config.hostname, config.sync);
     let deadline = deadline(stop);
-    let (config, maildir, deadline) = (&config, &maildir, &deadline);
-    let setting = Setting { session: 1, config, maildir, deadline, penalty: Duration::ZERO };
+    let (config, mailboxes, deadline) = (&config, &mailboxes, &deadline);
+    let setting = Setting { session: 1, config, mailboxes, deadline, penalty: Duration::ZERO };
     Session::new(reader, writer, setting).run()
 }
 

@@ -10,7 +10,7 @@ use super::reply::{self, Reply};
 use super::store_failed;
 use super::trace::{self, MAX_RECEIVED};
 use crate::line::{Ending, Line};
-use crate::maildir::Delivery;
+use crate::mailboxes::Delivery;
 
 /// The longest line of a message in octets; §4.5.3.1.6 asks for 1,000 at least.
 pub const MAX_TEXT_LINE: usize = 64 * 1024;

@@ -27,7 +27,7 @@ use self::trace::Trace;
 use crate::channel::{Channel, Lost};
 use crate::config::Config;
 use crate::line::Ending;
-use crate::maildir::{Delivery, Found, Maildir};
+use crate::mailboxes::{Delivery, Found, MailboxTree};
 use crate::recording::Recording;
 use crate::text::{self, TLS_HANDSHAKE};
 use crate::transcript::Transcript;
@@ -46,7 +46,7 @@ pub struct Setting<'a> {
     /// The client's address.
     pub client: IpAddr,
     pub config: &'a Config,
-    pub maildir: &'a Maildir,
+    pub mailboxes: &'a MailboxTree,
     pub deadline: &'a Deadline,
 }
 
@@ -125,7 +125,7 @@ impl<'a, R: Read, W: Write> Session<'a, R, W> {
         match state.step(command, self.setting.config) {
             Step::Reply(state, reply) => self.answer(state, &reply),
             Step::Find(transaction, forward_path) => {
-                let found = self.setting.maildir.find(&forward_path);
+                let found = self.setting.mailboxes.find(&forward_path);
                 let (state, reply) = transaction.with(found.inspect_err(log_store_error));
                 self.answer(state, &reply)
             }
@@ -167,9 +167,9 @@ impl<'a, R: Read, W: Write> Session<'a, R, W> {
     /// Answers VRFY (§3.5.2).
     fn verify(&self, whom: &Whom) -> Reply {
         let addresses = match whom {
-            Whom::User(user) => self.setting.maildir.addresses_of(user),
+            Whom::User(user) => self.setting.mailboxes.addresses_of(user),
             Whom::Mailbox(forward_path) => {
-                self.setting.maildir.find(forward_path).map(|found| match found {
+                self.setting.mailboxes.find(forward_path).map(|found| match found {
                     Found::Mailbox(mailbox) => vec![mailbox.address()],
                     Found::NoSuchUser | Found::NoSuchDomain => Vec::new(),
                 })
@@ -215,7 +215,7 @@ impl<'a, R: Read, W: Write> Session<'a, R, W> {
 
     /// Opens the recipients' files, with the trace of the message at their beginning.
     fn begin_delivery(&self, greeting: &Greeting, envelope: &Envelope) -> io::Result<Delivery> {
-        let mut delivery = self.setting.maildir.deliver(&envelope.recipients)?;
+        let mut delivery = self.setting.mailboxes.deliver(&envelope.recipients)?;
         let trace = Trace {
             reverse_path: &envelope.reverse_path,
             greeting,

@@ -9,7 +9,7 @@ use super::command::{Command, Whom};
 use super::reply::{self, Reply};
 use crate::address::{ForwardPath, ReversePath};
 use crate::config::Config;
-use crate::maildir::{Found, Mailbox};
+use crate::mailboxes::{Found, Mailbox};
 
 /// What the session has agreed on so far.
 #[derive(Debug)]

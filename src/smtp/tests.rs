@@ -21,11 +21,12 @@ pub(super) fn config() -> Config {
 
 /// Runs a session over `reader` and `writer`.
 pub(super) fn run(tree: &Tree, config: &Config, reader: impl Read, writer: impl Write) {
-    let maildir = Maildir::new(tree.root(), &config.hostname, config.sync);
+    let mailboxes = MailboxTree::new(tree.root(), &config.hostname, config.sync);
     let deadline =
         Deadline::new(Duration::from_secs(1), Arc::new(Load::new(1)), StopFlag::default());
     let client = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    let setting = Setting { session: 1, client, config, maildir: &maildir, deadline: &deadline };
+    let setting =
+        Setting { session: 1, client, config, mailboxes: &mailboxes, deadline: &deadline };
     Session::new(reader, writer, setting).run();
 }
 

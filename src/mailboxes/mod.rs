@@ -27,7 +27,7 @@ const STALE: Duration = Duration::from_secs(36 * 60 * 60);
 
 /// The mailbox tree.
 #[derive(Debug)]
-pub struct Maildir {
+pub struct MailboxTree {
     root: PathBuf,
     /// This host's name, in the names of new files and for `<Postmaster>`.
     hostname: String,
@@ -51,9 +51,9 @@ pub enum Found {
     NoSuchDomain,
 }
 
-impl Maildir {
-    pub fn new(root: &Path, hostname: &str, sync: bool) -> Maildir {
-        Maildir {
+impl MailboxTree {
+    pub fn new(root: &Path, hostname: &str, sync: bool) -> MailboxTree {
+        MailboxTree {
             root: root.to_owned(),
             hostname: hostname.to_owned(),
             sync,
@@ -298,22 +298,22 @@ mod tests {
         }
         fs::write(tree.root().join("b.vn/file"), "").unwrap();
         fs::write(tree.root().join("file"), "").unwrap();
-        let maildir = Maildir::new(tree.root(), "localhost", false);
+        let mailboxes = MailboxTree::new(tree.root(), "localhost", false);
         assert_eq!(
-            maildir.addresses().unwrap(),
+            mailboxes.addresses().unwrap(),
             ["postmaster@a.vn", "an@b.vn", "lan@b.vn", "\"x..y\"@b.vn"]
         );
-        assert_eq!(maildir.domains_without_postmaster().unwrap(), ["b.vn"]);
-        assert_eq!(maildir.addresses_of("LAN").unwrap(), ["lan@b.vn"]);
+        assert_eq!(mailboxes.domains_without_postmaster().unwrap(), ["b.vn"]);
+        assert_eq!(mailboxes.addresses_of("LAN").unwrap(), ["lan@b.vn"]);
     }
 
     #[test]
     fn a_tree_that_cannot_be_read_is_an_error_and_no_verdict() {
-        let maildir = Maildir::new(Path::new("no/such/tree"), "localhost", false);
-        assert!(maildir.addresses().is_err());
-        assert!(maildir.find(&ForwardPath::Postmaster).is_err());
+        let mailboxes = MailboxTree::new(Path::new("no/such/tree"), "localhost", false);
+        assert!(mailboxes.addresses().is_err());
+        assert!(mailboxes.find(&ForwardPath::Postmaster).is_err());
         let (local_part, domain) = ("an".to_owned(), "a.vn".to_owned());
-        assert!(maildir.find(&ForwardPath::Address(Address { local_part, domain })).is_err());
+        assert!(mailboxes.find(&ForwardPath::Address(Address { local_part, domain })).is_err());
     }
 
     #[cfg(unix)]
@@ -332,8 +332,8 @@ mod tests {
         for mailbox in ["a.vn/lan", "b.vn/an", "b.vn/lan"] {
             tree.add(mailbox);
         }
-        let maildir = Maildir::new(tree.root(), "localhost", false);
-        let address = |name| maildir.find_user(name).unwrap().map(|mailbox| mailbox.address());
+        let mailboxes = MailboxTree::new(tree.root(), "localhost", false);
+        let address = |name| mailboxes.find_user(name).unwrap().map(|mailbox| mailbox.address());
         assert_eq!(address("Lan@A.vn").as_deref(), Some("lan@a.vn"));
         assert_eq!(address("an").as_deref(), Some("an@b.vn"));
         for nobody in ["lan", "an@a.vn", "", "@", "../a.vn/lan@b.vn", "lan@..", ".", "x@y@a.vn"] {
@@ -354,9 +354,9 @@ mod tests {
         file("tmp", "stale", 37 * hour);
         file("tmp", "fresh", 35 * hour);
         file("new", "old", 37 * hour);
-        let maildir = Maildir::new(tree.root(), "localhost", false);
-        assert_eq!(maildir.sweep().unwrap(), 1);
-        assert_eq!(maildir.sweep().unwrap(), 0);
+        let mailboxes = MailboxTree::new(tree.root(), "localhost", false);
+        assert_eq!(mailboxes.sweep().unwrap(), 1);
+        assert_eq!(mailboxes.sweep().unwrap(), 0);
         assert_eq!(tree.files().len(), 2);
         assert!(!mailbox.join("tmp/stale").exists());
     }
