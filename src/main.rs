@@ -8,18 +8,13 @@ mod buffer;
 mod channel;
 mod config;
 mod guests;
-mod line;
 mod mailboxes;
 mod pool;
 mod pop3;
-mod recording;
 mod server;
 mod smtp;
 #[cfg(test)]
 mod testing;
-mod text;
-mod transcript;
-mod wire;
 
 use std::fs;
 use std::io::Write;
@@ -30,10 +25,10 @@ use std::thread;
 
 use log::{Level, LevelFilter};
 
+use crate::channel::wire::StopFlag;
 use crate::config::{Config, Wish};
 use crate::mailboxes::MailboxTree;
 use crate::server::{Door, Protocol};
-use crate::wire::StopFlag;
 
 /// The exit status when the command line is wrong.
 const USAGE_ERROR: u8 = 2;

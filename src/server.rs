@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 
 use log::{info, warn};
 
+use crate::channel::wire::{Deadline, StopFlag, Wire};
 use crate::config::{Config, Pop3};
 use crate::guests::{Guests, Place};
 use crate::mailboxes::MailboxTree;
 use crate::pool::{Load, Pool};
-use crate::wire::{Deadline, StopFlag, Wire};
 use crate::{pop3, smtp};
 
 /// How long a client waits for a free thread. A thread that has just said 221 is free sooner.

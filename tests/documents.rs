@@ -62,7 +62,7 @@ fn code_spans(document: &str) -> impl Iterator<Item = &str> {
     document.lines().flat_map(|line| line.split('`').skip(1).step_by(2))
 }
 
-/// A code span such as `src/line.rs: ending`, as the file and the name.
+/// A code span such as `src/channel/line.rs: ending`, as the file and the name.
 fn as_name(span: &str) -> Option<(&str, &str)> {
     span.split_once(": ").filter(|(file, _)| file.ends_with(".rs"))
 }

@@ -7,7 +7,7 @@ use std::fmt;
 use super::form::{CAPA, DELE, Form, LIST, NOOP, PASS, QUIT, RETR, RSET, STAT, TOP, UIDL, USER};
 use super::reply::{self, Reply};
 use crate::address::strip_prefix_ignore_case;
-use crate::text;
+use crate::channel::ascii;
 
 /// A command whose syntax is right. Messages are named by their number, from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +59,7 @@ impl fmt::Debug for Password {
 /// The reply that says what is wrong with the line.
 pub fn parse(line: &[u8]) -> Result<Command, Reply> {
     // Printable ASCII is all that there is in a command (RFC 1939 §3).
-    let text = text::parse(line).map_err(reply::not_text)?.trim_end();
+    let text = ascii::parse(line).map_err(reply::not_text)?.trim_end();
     let (verb, argument) = text.split_once(' ').unwrap_or((text, ""));
     match verb.to_ascii_uppercase().as_str() {
         "USER" => Ok(Command::User(parse_whole(argument, &USER)?)),

@@ -1,8 +1,8 @@
 //! Hostile bytes: random sessions, seeded and reproducible, of which none may lose a message.
 
 use super::tests::{files, run, tree};
+use crate::channel::wire::StopFlag;
 use crate::testing::{Random, RandomChunks};
-use crate::wire::StopFlag;
 
 /// The sessions of one run; the seed of each is its number.
 const SESSIONS: u64 = 500;

@@ -21,14 +21,14 @@ use self::command::{Command, MAX_COMMAND_LINE, Password};
 use self::login::Login;
 use self::reply::Reply;
 use self::session::{State, Step};
+use crate::channel::ascii::{self, TLS_HANDSHAKE};
+use crate::channel::line::Ending;
+use crate::channel::recording::Recording;
+use crate::channel::transcript::Transcript;
+use crate::channel::wire::{Deadline, Late};
 use crate::channel::{Channel, Lost};
 use crate::config::Config;
-use crate::line::Ending;
 use crate::mailboxes::{MailboxTree, Maildrop, Stored};
-use crate::recording::Recording;
-use crate::text::{self, TLS_HANDSHAKE};
-use crate::transcript::Transcript;
-use crate::wire::{Deadline, Late};
 
 /// So many refusals in a row end the session, without an update.
 const MAX_ERRORS: usize = 20;
@@ -164,7 +164,7 @@ impl<'a, R: Read, W: Write> Session<'a, R, W> {
         while self.channel.peek()? == TLS_HANDSHAKE {
             // A TLS client waits for an answer before it ever ends a line.
             self.channel.hear(1)?;
-            self.say(&reply::not_text(text::explain_octet(TLS_HANDSHAKE)))?;
+            self.say(&reply::not_text(ascii::explain_octet(TLS_HANDSHAKE)))?;
             self.channel.skip_line()?;
         }
         let line = self.channel.hear(MAX_COMMAND_LINE)?;

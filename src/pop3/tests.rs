@@ -6,9 +6,9 @@ use std::sync::atomic::Ordering;
 
 use super::*;
 use crate::channel::MAX_HELD;
+use crate::channel::wire::StopFlag;
 use crate::smtp::tests::{arrows_in, matches};
 use crate::testing::Tree;
-use crate::wire::StopFlag;
 
 /// A tree in which hung has the password `secret` and three messages.
 pub(super) fn tree() -> Tree {

@@ -11,7 +11,7 @@ use crate::address::{
     ForwardPath, ReversePath, is_address_literal, is_domain, parse_forward_path, parse_local_part,
     parse_reverse_path, strip_prefix_ignore_case,
 };
-use crate::text::{self, BEYOND_ASCII};
+use crate::channel::ascii::{self, BEYOND_ASCII};
 
 /// A command whose syntax is right (§4.1.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,7 +97,7 @@ pub fn parse(line: &[u8]) -> Result<(Command, Kindnesses), Reply> {
 
 /// Parses the line as ASCII text without control characters (§2.4).
 fn parse_text(line: &[u8]) -> Result<&str, Reply> {
-    match text::parse(line) {
+    match ascii::parse(line) {
         Ok(text) => Ok(text),
         Err(BEYOND_ASCII) if takes_address(line) => Err(reply::address_beyond_ascii()),
         Err(why) => Err(reply::not_text(why)),

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use super::reply::{self, Reply};
 use super::store_failed;
 use super::trace::{self, MAX_RECEIVED};
-use crate::line::{Ending, Line};
+use crate::channel::line::{Ending, Line};
 use crate::mailboxes::Delivery;
 
 /// The longest line of a message in octets; §4.5.3.1.6 asks for 1,000 at least.

@@ -8,9 +8,9 @@ use std::time::Duration;
 use super::*;
 use crate::address::ReversePath;
 use crate::channel::MAX_HELD;
+use crate::channel::wire::StopFlag;
 use crate::pool::Load;
 use crate::testing::Tree;
-use crate::wire::StopFlag;
 
 /// The trace lines that begin each file.
 const TRACE_LINES: usize = 4;

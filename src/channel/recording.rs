@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::line::{Ending, Line};
+use crate::channel::line::{Ending, Line};
 
 /// The largest recording in octets; a message of the largest size fits in.
 const MAX_RECORDING: usize = 32 * 1024 * 1024;
@@ -108,7 +108,7 @@ fn escape(octets: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::line::Lines;
+    use crate::channel::line::Lines;
 
     /// The lines of a recording of `input`, with pieces of at most 8 octets.
     fn recorded(input: &[u8]) -> Vec<String> {

@@ -4,8 +4,8 @@ use std::fmt::{self, Write};
 
 use log::debug;
 
-use crate::line::Line;
-use crate::recording::{Recording, client_line};
+use crate::channel::line::Line;
+use crate::channel::recording::{Recording, client_line};
 
 /// A longer line is cut in the log after so many octets.
 const SHOWN: usize = 512;
@@ -135,7 +135,7 @@ mod tests {
     fn what_follows_a_secret_verb_is_never_shown() {
         let transcript = Transcript::new(1, None).hiding("PASS");
         let is_secret = |input: &[u8]| {
-            let mut lines = crate::line::Lines::new(input);
+            let mut lines = crate::channel::line::Lines::new(input);
             let line = lines.next(100).unwrap().unwrap();
             transcript.verb_of_secret(&line).is_some()
         };

@@ -3,12 +3,18 @@
 //! Replies are held back while the client's next line is here already, and sent before a read that
 //! may block (RFC 2920 §3.2): the client never waits for a reply that waits for the client.
 
+pub mod ascii;
+pub mod line;
+pub mod recording;
+pub mod transcript;
+pub mod wire;
+
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Read, Write};
 
-use crate::line::{Ending, Line, Lines};
-use crate::transcript::Transcript;
-use crate::wire::Deadline;
+use crate::channel::line::{Ending, Line, Lines};
+use crate::channel::transcript::Transcript;
+use crate::channel::wire::Deadline;
 
 /// The octets of replies that may be held back.
 pub const MAX_HELD: usize = 4 * 1024;
@@ -150,8 +156,8 @@ fn ended() -> Lost {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::channel::wire::{Late, StopFlag};
     use crate::pool::Load;
-    use crate::wire::{Late, StopFlag};
     use std::sync::Arc;
     use std::thread;
     use std::time::Duration;
