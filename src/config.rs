@@ -74,7 +74,7 @@ pub enum Pop3 {
 
 /// What the command line asks for.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Wish {
+pub enum Action {
     Serve(Config),
     /// Print this, and do nothing else.
     Print(String),
@@ -127,7 +127,7 @@ impl Config {
 ///
 /// # Errors
 /// One line that says what is wrong with them.
-pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Wish, String> {
+pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Action, String> {
     let mut config = Config::default();
     let mut args = args;
     while let Some(arg) = args.next() {
@@ -157,14 +157,14 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Wish, String> {
             "--record" => config.record = Some(PathBuf::from(value()?)),
             "--show" => config.show = true,
             "--no-sync" => config.sync = false,
-            "--help" | "-h" => return Ok(Wish::Print(HELP.to_owned())),
+            "--help" | "-h" => return Ok(Action::Print(HELP.to_owned())),
             "--version" | "-V" => {
-                return Ok(Wish::Print(format!("mini-smtpd {}\n", env!("CARGO_PKG_VERSION"))));
+                return Ok(Action::Print(format!("mini-smtpd {}\n", env!("CARGO_PKG_VERSION"))));
             }
             _ => return Err(format!("unknown flag {arg:?}; --help lists the flags")),
         }
     }
-    Ok(Wish::Serve(config))
+    Ok(Action::Serve(config))
 }
 
 /// Parses a flag's value.
@@ -204,13 +204,13 @@ fn parse_hostname(value: OsString) -> Result<String, String> {
 mod tests {
     use super::*;
 
-    fn parse_line(line: &str) -> Result<Wish, String> {
+    fn parse_line(line: &str) -> Result<Action, String> {
         parse(line.split_whitespace().map(OsString::from))
     }
 
     fn config(line: &str) -> Config {
         match parse_line(line) {
-            Ok(Wish::Serve(config)) => config,
+            Ok(Action::Serve(config)) => config,
             other => panic!("{line}: {other:?}"),
         }
     }
@@ -302,8 +302,8 @@ mod tests {
 
     #[test]
     fn help_and_version_are_printed() {
-        assert_eq!(parse_line("--help"), Ok(Wish::Print(HELP.to_owned())));
+        assert_eq!(parse_line("--help"), Ok(Action::Print(HELP.to_owned())));
         let version = format!("mini-smtpd {}\n", env!("CARGO_PKG_VERSION"));
-        assert_eq!(parse_line("--threads 2 --version"), Ok(Wish::Print(version)));
+        assert_eq!(parse_line("--threads 2 --version"), Ok(Action::Print(version)));
     }
 }

@@ -26,7 +26,7 @@ use std::thread;
 use log::{Level, LevelFilter};
 
 use crate::channel::wire::StopFlag;
-use crate::config::{Config, Wish};
+use crate::config::{Action, Config};
 use crate::mailboxes::MailboxTree;
 use crate::server::{Door, Protocol};
 
@@ -37,8 +37,8 @@ const INTERRUPTED: i32 = 130;
 
 fn main() -> ExitCode {
     let config = match config::parse(std::env::args_os().skip(1)) {
-        Ok(Wish::Serve(config)) => config,
-        Ok(Wish::Print(text)) => {
+        Ok(Action::Serve(config)) => config,
+        Ok(Action::Print(text)) => {
             print(&text);
             return ExitCode::SUCCESS;
         }

@@ -18,7 +18,7 @@ static COUNTER: AtomicU64 = AtomicU64::new(0);
 /// A message that is being delivered. One that is dropped before it is published leaves nothing.
 #[derive(Debug)]
 pub struct Delivery {
-    copies: Vec<Copy>,
+    recipients: Vec<RecipientFile>,
     block: Vec<u8>,
     id: String,
     sync: bool,
@@ -26,7 +26,7 @@ pub struct Delivery {
 
 /// The message's file in one mailbox.
 #[derive(Debug)]
-struct Copy {
+struct RecipientFile {
     file: File,
     /// Where the file is now: first in `tmp/`, then in `new/`.
     path: PathBuf,
@@ -45,10 +45,11 @@ impl Delivery {
         // Unique by construction: no two deliveries share the time, the process and the count.
         let id = format!("M{:06}P{}Q{count}", now.subsec_micros(), std::process::id());
         let name = format!("{}.{id}.{hostname}", now.as_secs());
-        let mut delivery = Delivery { copies: Vec::new(), block: Vec::new(), id, sync };
+        let mut delivery = Delivery { recipients: Vec::new(), block: Vec::new(), id, sync };
         for folder in folders {
-            let copy = Copy::create(folder, &name, sync).map_err(|e| at(folder, e))?;
-            delivery.copies.push(copy);
+            let recipient =
+                RecipientFile::create(folder, &name, sync).map_err(|e| at(folder, e))?;
+            delivery.recipients.push(recipient);
         }
         Ok(delivery)
     }
@@ -85,26 +86,26 @@ impl Delivery {
     pub fn publish(mut self) -> io::Result<Vec<PathBuf>> {
         self.flush()?;
         if self.sync {
-            for copy in &self.copies {
-                copy.file.sync_all()?;
+            for recipient in &self.recipients {
+                recipient.file.sync_all()?;
             }
         }
-        for copy in &mut self.copies {
-            copy.publish(self.sync).map_err(|e| at(&copy.path, e))?;
+        for recipient in &mut self.recipients {
+            recipient.publish(self.sync).map_err(|e| at(&recipient.path, e))?;
         }
         if self.sync {
-            for folder in self.copies.iter().filter_map(|copy| copy.new.parent()) {
+            for folder in self.recipients.iter().filter_map(|recipient| recipient.new.parent()) {
                 sync_folder(folder)?;
             }
         }
         // From here on `drop` has nothing to remove.
-        Ok(self.copies.drain(..).map(|copy| copy.path).collect())
+        Ok(self.recipients.drain(..).map(|recipient| recipient.path).collect())
     }
 
     /// Writes the block to every file and empties it.
     fn flush(&mut self) -> io::Result<()> {
-        for copy in &mut self.copies {
-            copy.file.write_all(&self.block).map_err(|e| at(&copy.path, e))?;
+        for recipient in &mut self.recipients {
+            recipient.file.write_all(&self.block).map_err(|e| at(&recipient.path, e))?;
         }
         self.block.clear();
         Ok(())
@@ -114,19 +115,19 @@ impl Delivery {
 impl Drop for Delivery {
     /// Removes what was not published, in `tmp/` or, after a publication that failed, in `new/`.
     fn drop(&mut self) {
-        for copy in &self.copies {
-            if let Err(e) = fs::remove_file(&copy.path)
+        for recipient in &self.recipients {
+            if let Err(e) = fs::remove_file(&recipient.path)
                 && e.kind() != ErrorKind::NotFound
             {
-                log::error!("cannot remove {}: {e}", copy.path.display());
+                log::error!("cannot remove {}: {e}", recipient.path.display());
             }
         }
     }
 }
 
-impl Copy {
+impl RecipientFile {
     /// Creates the file in `tmp/` of `folder`, and the three folders of a Maildir if they lack.
-    fn create(folder: &Path, name: &str, sync: bool) -> io::Result<Copy> {
+    fn create(folder: &Path, name: &str, sync: bool) -> io::Result<RecipientFile> {
         let path = folder.join("tmp").join(name);
         let file = match create_file(&path) {
             Err(e) if e.kind() == ErrorKind::NotFound => {
@@ -135,7 +136,7 @@ impl Copy {
             }
             result => result?,
         };
-        Ok(Copy { file, path, new: folder.join("new").join(name) })
+        Ok(RecipientFile { file, path, new: folder.join("new").join(name) })
     }
 
     /// Moves the file from `tmp/` to `new/`, in one step that other programs see whole.
@@ -241,7 +242,7 @@ mod tests {
     fn lines_are_collected_up_to_a_block_and_no_further() {
         let tree = Tree::empty();
         let mut delivery = begin(&tree, &["a.vn/an"]);
-        let written = |delivery: &Delivery| delivery.copies[0].file.metadata().unwrap().len();
+        let written = |delivery: &Delivery| delivery.recipients[0].file.metadata().unwrap().len();
         for _ in 0..BLOCK / 1024 {
             delivery.append_line(&[b'x'; 1023]).unwrap();
         }
