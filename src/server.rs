@@ -254,13 +254,13 @@ impl Hall {
         let has_last_word = match self.protocol {
             Protocol::Smtp => {
                 let client = address.ip();
-                let setting = smtp::Setting { session, client, config, mailboxes, deadline };
-                smtp::Session::new(&wire, &wire, setting).run()
+                let context = smtp::Context { session, client, config, mailboxes, deadline };
+                smtp::Conversation::new(&wire, &wire, context).run()
             }
             Protocol::Pop3 => {
                 let penalty = pop3::PENALTY;
-                let setting = pop3::Setting { session, config, mailboxes, deadline, penalty };
-                pop3::Session::new(&wire, &wire, setting).run()
+                let context = pop3::Context { session, config, mailboxes, deadline, penalty };
+                pop3::Conversation::new(&wire, &wire, context).run()
             }
         };
         if has_last_word {

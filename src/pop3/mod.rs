@@ -41,7 +41,7 @@ const SHORTEST_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 
 /// What a session finds when it begins.
 #[derive(Debug)]
-pub struct Setting<'a> {
+pub struct Context<'a> {
     /// The session's number in the log.
     pub session: u64,
     pub config: &'a Config,
@@ -52,8 +52,8 @@ pub struct Setting<'a> {
 }
 
 /// The session with one client.
-pub struct Session<'a, R: Read, W: Write> {
-    setting: Setting<'a>,
+pub struct Conversation<'a, R: Read, W: Write> {
+    context: Context<'a>,
     channel: Channel<'a, R, W>,
     /// The refusals in a row.
     errors: usize,
@@ -78,24 +78,24 @@ pub fn timeout(config: &Config) -> Duration {
     config.timeout.max(SHORTEST_TIMEOUT)
 }
 
-impl<'a, R: Read, W: Write> Session<'a, R, W> {
-    pub fn new(reader: R, writer: W, setting: Setting<'a>) -> Self {
-        let Setting { session, config, .. } = setting;
+impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
+    pub fn new(reader: R, writer: W, context: Context<'a>) -> Self {
+        let Context { session, config, .. } = context;
         let (flags, folder) = (config.server_line(), config.record.as_deref());
         let head: Vec<&str> = flags.as_deref().into_iter().chain(["port: pop3"]).collect();
         let recording = folder.and_then(|folder| Recording::begin(folder, session, &head));
         let transcript = Transcript::new(session, recording).hiding("PASS");
-        let channel = Channel::new(reader, writer, transcript, setting.deadline);
-        Session { setting, channel, errors: 0, wrong_passwords: 0 }
+        let channel = Channel::new(reader, writer, transcript, context.deadline);
+        Conversation { context, channel, errors: 0, wrong_passwords: 0 }
     }
 
     /// Serves the client until one of the two hangs up, and says whether a last reply is on its way.
     pub fn run(mut self) -> bool {
-        let number = self.setting.session;
+        let number = self.context.session;
         let last_word = match self.converse() {
             Hangup::Done | Hangup::Broken => self.channel.flush(),
             Hangup::With(reply) => self.say_farewell(&reply),
-            Hangup::Lost(Lost::Silent) => match self.setting.deadline.late() {
+            Hangup::Lost(Lost::Silent) => match self.context.deadline.late() {
                 Some(Late::Stopping) => {
                     self.channel.record("do: stop");
                     self.say_farewell(&reply::stopping())
@@ -118,7 +118,7 @@ impl<'a, R: Read, W: Write> Session<'a, R, W> {
     /// Greets the client and takes turns with it. A session that ends in any other way than with
     /// QUIT drops its state, and with it all marks.
     fn converse(&mut self) -> Hangup {
-        let greeting = reply::greeting(&self.setting.config.hostname);
+        let greeting = reply::greeting(&self.context.config.hostname);
         let mut state = self.answer(State::START, &greeting);
         loop {
             state = match state {
@@ -134,7 +134,7 @@ impl<'a, R: Read, W: Write> Session<'a, R, W> {
             Ok(command) => command,
             Err(refusal) => return self.answer(state, &refusal),
         };
-        log::trace!("[{}] in {}: {command:?}", self.setting.session, state.name());
+        log::trace!("[{}] in {}: {command:?}", self.context.session, state.name());
         match state.step(command) {
             Step::Reply(state, reply) => self.answer(state, &reply),
             Step::LogIn(user, password) => {
@@ -180,7 +180,7 @@ impl<'a, R: Read, W: Write> Session<'a, R, W> {
 
     /// Opens the mailbox of `user`, if that is right; the last wrong password has to wait.
     fn log_in(&mut self, user: &str, password: &Password) -> (State, Reply) {
-        let Setting { session, mailboxes, deadline, penalty, .. } = self.setting;
+        let Context { session, mailboxes, deadline, penalty, .. } = self.context;
         let reply = match login::open(session, mailboxes, user, password) {
             Ok(Login::Open(maildrop)) => {
                 let reply = reply::logged_in(&maildrop);
@@ -232,7 +232,7 @@ impl<'a, R: Read, W: Write> Session<'a, R, W> {
 
     /// Sends a message up to its final dot: all of it, or its header and so many lines of its body.
     fn send(&mut self, mut stored: Stored<File>, lines: Option<u64>) -> Result<(), Hangup> {
-        self.setting.deadline.begin_message();
+        self.context.deadline.begin_message();
         let mut left = lines.unwrap_or(u64::MAX);
         let mut is_body = false;
         loop {
@@ -260,19 +260,19 @@ impl<'a, R: Read, W: Write> Session<'a, R, W> {
             }
         }
         self.channel.say_text(b".", true, true)?;
-        self.setting.deadline.end_message();
+        self.context.deadline.end_message();
         Ok(())
     }
 
     /// Says one more reply, which answers no command.
     fn say_farewell(&mut self, reply: &Reply) -> Result<(), Lost> {
-        log::warn!("[{}] closing: {reply}", self.setting.session);
+        log::warn!("[{}] closing: {reply}", self.context.session);
         self.channel.say_farewell(reply.lines())
     }
 
     /// Says `reply` and goes on in `state`, unless the reply was the last one.
     fn answer(&mut self, state: State, reply: &Reply) -> Result<State, Hangup> {
-        log::trace!("[{}] now {}", self.setting.session, state.name());
+        log::trace!("[{}] now {}", self.context.session, state.name());
         self.say(reply)?;
         Ok(state)
     }

@@ -36,8 +36,8 @@ pub(super) fn run(tree: &Tree, stop: &StopFlag, reader: impl Read, writer: impl 
     let mailboxes = MailboxTree::new(tree.root(), &config.hostname, config.sync);
     let deadline = deadline(stop);
     let (config, mailboxes, deadline) = (&config, &mailboxes, &deadline);
-    let setting = Setting { session: 1, config, mailboxes, deadline, penalty: Duration::ZERO };
-    Session::new(reader, writer, setting).run()
+    let context = Context { session: 1, config, mailboxes, deadline, penalty: Duration::ZERO };
+    Conversation::new(reader, writer, context).run()
 }
 
 /// What the server answers to `input`.

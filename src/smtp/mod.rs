@@ -40,7 +40,7 @@ const MAX_ERRORS: usize = 20;
 
 /// What a session finds when it begins.
 #[derive(Debug)]
-pub struct Setting<'a> {
+pub struct Context<'a> {
     /// The session's number in the log.
     pub session: u64,
     /// The client's address.
@@ -51,8 +51,8 @@ pub struct Setting<'a> {
 }
 
 /// The session with one client.
-pub struct Session<'a, R: Read, W: Write> {
-    setting: Setting<'a>,
+pub struct Conversation<'a, R: Read, W: Write> {
+    context: Context<'a>,
     channel: Channel<'a, R, W>,
     /// Whether replies carry enhanced status codes.
     enhanced: bool,
@@ -70,20 +70,20 @@ enum Hangup {
     Lost(Lost),
 }
 
-impl<'a, R: Read, W: Write> Session<'a, R, W> {
-    pub fn new(reader: R, writer: W, setting: Setting<'a>) -> Self {
-        let Setting { session, config, .. } = setting;
+impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
+    pub fn new(reader: R, writer: W, context: Context<'a>) -> Self {
+        let Context { session, config, .. } = context;
         let (flags, folder) = (config.server_line(), config.record.as_deref());
         let recording = folder
             .and_then(|folder| Recording::begin(folder, session, flags.as_deref().as_slice()));
         let transcript = Transcript::new(session, recording);
-        let channel = Channel::new(reader, writer, transcript, setting.deadline);
-        Session { setting, channel, enhanced: false, errors: 0 }
+        let channel = Channel::new(reader, writer, transcript, context.deadline);
+        Conversation { context, channel, enhanced: false, errors: 0 }
     }
 
     /// Serves the client until one of the two hangs up, and says whether a last reply is on its way.
     pub fn run(mut self) -> bool {
-        let number = self.setting.session;
+        let number = self.context.session;
         let last_word = match self.converse() {
             Hangup::Done => self.channel.flush(),
             Hangup::With(reply) => self.say_farewell(&reply),
@@ -105,7 +105,7 @@ impl<'a, R: Read, W: Write> Session<'a, R, W> {
 
     /// Greets the client and takes turns with it.
     fn converse(&mut self) -> Hangup {
-        let greeting = reply::greeting(&self.setting.config.hostname);
+        let greeting = reply::greeting(&self.context.config.hostname);
         let mut state = self.answer(State::Connected, &greeting);
         loop {
             state = match state {
@@ -121,11 +121,11 @@ impl<'a, R: Read, W: Write> Session<'a, R, W> {
             Ok(command) => command,
             Err(refusal) => return self.answer(state, &refusal),
         };
-        log::trace!("[{}] in {}: {command:?}", self.setting.session, state.name());
-        match state.step(command, self.setting.config) {
+        log::trace!("[{}] in {}: {command:?}", self.context.session, state.name());
+        match state.step(command, self.context.config) {
             Step::Reply(state, reply) => self.answer(state, &reply),
             Step::Find(transaction, forward_path) => {
-                let found = self.setting.mailboxes.find(&forward_path);
+                let found = self.context.mailboxes.find(&forward_path);
                 let (state, reply) = transaction.with(found.inspect_err(log_store_error));
                 self.answer(state, &reply)
             }
@@ -152,7 +152,7 @@ impl<'a, R: Read, W: Write> Session<'a, R, W> {
         match line.ending {
             Ending::Crlf => Ok(command::parse(line.text()).map(|(command, kindnesses)| {
                 for kindness in kindnesses {
-                    log::info!("[{}] accepted {kindness}", self.setting.session);
+                    log::info!("[{}] accepted {kindness}", self.context.session);
                 }
                 command
             })),
@@ -167,9 +167,9 @@ impl<'a, R: Read, W: Write> Session<'a, R, W> {
     /// Answers VRFY (§3.5.2).
     fn verify(&self, whom: &Whom) -> Reply {
         let addresses = match whom {
-            Whom::User(user) => self.setting.mailboxes.addresses_of(user),
+            Whom::User(user) => self.context.mailboxes.addresses_of(user),
             Whom::Mailbox(forward_path) => {
-                self.setting.mailboxes.find(forward_path).map(|found| match found {
+                self.context.mailboxes.find(forward_path).map(|found| match found {
                     Found::Mailbox(mailbox) => vec![mailbox.address()],
                     Found::NoSuchUser | Found::NoSuchDomain => Vec::new(),
                 })
@@ -189,9 +189,9 @@ impl<'a, R: Read, W: Write> Session<'a, R, W> {
             Ok(delivery) => delivery,
             Err(error) => return Ok(store_failed(&error)),
         };
-        let mut message = Message::new(delivery, self.setting.config.max_size);
+        let mut message = Message::new(delivery, self.context.config.max_size);
         self.say(&reply::start_mail_input())?;
-        self.setting.deadline.begin_message();
+        self.context.deadline.begin_message();
         loop {
             match message.take(&self.channel.hear(MAX_TEXT_LINE)?) {
                 Progress::More => {}
@@ -204,23 +204,23 @@ impl<'a, R: Read, W: Write> Session<'a, R, W> {
                 }
                 Progress::TooMuch => {
                     // Deviation: §3.8 would read on; the limit was told, and this is an attack (§7.8).
-                    let Config { hostname, max_size, .. } = self.setting.config;
+                    let Config { hostname, max_size, .. } = self.context.config;
                     return Err(Hangup::With(reply::endless_message(hostname, *max_size)));
                 }
             }
         }
-        self.setting.deadline.end_message();
+        self.context.deadline.end_message();
         Ok(self.finish(message, envelope))
     }
 
     /// Opens the recipients' files, with the trace of the message at their beginning.
     fn begin_delivery(&self, greeting: &Greeting, envelope: &Envelope) -> io::Result<Delivery> {
-        let mut delivery = self.setting.mailboxes.deliver(&envelope.recipients)?;
+        let mut delivery = self.context.mailboxes.deliver(&envelope.recipients)?;
         let trace = Trace {
             reverse_path: &envelope.reverse_path,
             greeting,
-            client: self.setting.client,
-            hostname: &self.setting.config.hostname,
+            client: self.context.client,
+            hostname: &self.context.config.hostname,
             id: delivery.id(),
             arrived: SystemTime::now(),
         };
@@ -231,7 +231,7 @@ impl<'a, R: Read, W: Write> Session<'a, R, W> {
     /// Publishes a message that has arrived whole.
     fn finish(&self, message: Message, envelope: &Envelope) -> Reply {
         let (session, sender, size) =
-            (self.setting.session, &envelope.reverse_path, message.size());
+            (self.context.session, &envelope.reverse_path, message.size());
         match message.finish() {
             Ok(paths) => {
                 // The list is made only if somebody will see it.
@@ -247,14 +247,14 @@ impl<'a, R: Read, W: Write> Session<'a, R, W> {
 
     /// Says one more reply, which answers no command.
     fn say_farewell(&mut self, reply: &Reply) -> Result<(), Lost> {
-        log::warn!("[{}] closing: {reply}", self.setting.session);
+        log::warn!("[{}] closing: {reply}", self.context.session);
         self.channel.say_farewell(reply.lines(self.enhanced))
     }
 
     /// The reply that says why no more line is waited for.
     fn why_so_late(&mut self) -> Reply {
-        let Config { hostname, timeout, .. } = self.setting.config;
-        match self.setting.deadline.late() {
+        let Config { hostname, timeout, .. } = self.context.config;
+        match self.context.deadline.late() {
             Some(Late::Stopping) => {
                 self.channel.record("do: stop");
                 reply::stopping(hostname)
@@ -267,7 +267,7 @@ impl<'a, R: Read, W: Write> Session<'a, R, W> {
 
     /// Says `reply` and goes on in `state`, unless the reply was the last one.
     fn answer(&mut self, state: State, reply: &Reply) -> Result<State, Hangup> {
-        log::trace!("[{}] now {}", self.setting.session, state.name());
+        log::trace!("[{}] now {}", self.context.session, state.name());
         self.enhanced = state.is_extended();
         self.say(reply)?;
         Ok(state)
@@ -283,7 +283,7 @@ impl<'a, R: Read, W: Write> Session<'a, R, W> {
         if self.errors < MAX_ERRORS {
             return Ok(());
         }
-        let hostname = &self.setting.config.hostname;
+        let hostname = &self.context.config.hostname;
         Err(Hangup::With(reply::too_many_errors(hostname, MAX_ERRORS)))
     }
 }

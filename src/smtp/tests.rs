@@ -25,9 +25,9 @@ pub(super) fn run(tree: &Tree, config: &Config, reader: impl Read, writer: impl 
     let deadline =
         Deadline::new(Duration::from_secs(1), Arc::new(Load::new(1)), StopFlag::default());
     let client = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    let setting =
-        Setting { session: 1, client, config, mailboxes: &mailboxes, deadline: &deadline };
-    Session::new(reader, writer, setting).run();
+    let context =
+        Context { session: 1, client, config, mailboxes: &mailboxes, deadline: &deadline };
+    Conversation::new(reader, writer, context).run();
 }
 
 /// What the server answers to `input`.
