@@ -7,11 +7,11 @@ mod address;
 mod buffer;
 mod channel;
 mod config;
-mod guests;
 mod mailboxes;
 mod pool;
 mod pop3;
 mod server;
+mod session_limit;
 mod smtp;
 #[cfg(test)]
 mod testing;

@@ -11,9 +11,9 @@ use log::{info, warn};
 
 use crate::channel::wire::{Deadline, StopFlag, Wire};
 use crate::config::{Config, Pop3};
-use crate::guests::{Guests, Place};
 use crate::mailboxes::MailboxTree;
 use crate::pool::{Load, Pool};
+use crate::session_limit::{Admission, SessionLimit};
 use crate::{pop3, smtp};
 
 /// How long a client waits for a free thread. A thread that has just said 221 is free sooner.
@@ -29,8 +29,8 @@ struct Client {
     address: SocketAddr,
     /// The session's number in the log.
     session: u64,
-    /// Given back when the client goes.
-    _place: Place,
+    /// Dropped when the client goes.
+    _admission: Admission,
 }
 
 /// What is spoken behind a door.
@@ -51,7 +51,7 @@ pub struct Door {
 struct House {
     config: Config,
     mailboxes: MailboxTree,
-    guests: Guests,
+    session_limit: SessionLimit,
     /// The number of the last session.
     sessions: AtomicU64,
     stop: StopFlag,
@@ -116,8 +116,8 @@ pub fn run(
     stop: StopFlag,
 ) -> Result<(), String> {
     let no_threads = |e| format!("cannot start {e}; choose fewer with --threads");
-    let (guests, sessions) = (Guests::new(config.max_per_client), AtomicU64::new(0));
-    let house = Arc::new(House { config, mailboxes, guests, sessions, stop });
+    let (session_limit, sessions) = (SessionLimit::new(config.max_per_client), AtomicU64::new(0));
+    let house = Arc::new(House { config, mailboxes, session_limit, sessions, stop });
     let mut pools = Vec::new();
     for door in doors {
         pools.push(serve_at(door, &house).map_err(no_threads)?);
@@ -191,7 +191,7 @@ fn turn_away_forever(hall: &Hall, pool: &Pool<Client>) {
 impl Hall {
     /// Hands a new client to the pool, or says why not.
     fn welcome(&self, stream: TcpStream, address: SocketAddr, pool: &Pool<Client>) {
-        let House { config, guests, sessions, stop, .. } = &*self.house;
+        let House { config, session_limit, sessions, stop, .. } = &*self.house;
         let Config { hostname, max_per_client, .. } = config;
         let session = sessions.fetch_add(1, Ordering::Relaxed) + 1;
         if stop.load(Ordering::Relaxed) {
@@ -203,7 +203,7 @@ impl Hall {
                 },
             );
         }
-        let Some(_place) = guests.enter(address.ip()) else {
+        let Some(_admission) = session_limit.admit(address.ip()) else {
             warn!("[{session}] {address} turned away: it has {max_per_client} sessions already");
             return turn_away(
                 stream,
@@ -215,7 +215,7 @@ impl Hall {
                 },
             );
         };
-        if let Err(client) = pool.submit(Client { stream, address, session, _place }) {
+        if let Err(client) = pool.submit(Client { stream, address, session, _admission }) {
             self.turn_away_busy(client);
         }
     }
@@ -236,7 +236,7 @@ impl Hall {
 
     /// One client's session, on a thread of the pool.
     fn serve(&self, client: Client) {
-        let Client { stream, address, session, _place } = client;
+        let Client { stream, address, session, _admission } = client;
         let House { config, mailboxes, stop, .. } = &*self.house;
         let (busy, threads) = (self.load.busy(), self.load.threads);
         let pop3 = if self.protocol == Protocol::Pop3 { " for POP3" } else { "" };

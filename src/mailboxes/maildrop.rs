@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::delivery::{at, create_maildir, rename, sync_folder};
-use super::stored::Stored;
+use super::stored_message::StoredMessage;
 
 /// What stands between a message's unique name and its flags, as in `1.M2P3Q4.host:2,S`. A `:`
 /// cannot stand in a file name on Windows.
@@ -101,13 +101,13 @@ impl Maildrop {
     ///
     /// # Errors
     /// `NotFound` when it is in the mailbox no more.
-    pub fn read(&mut self, index: usize) -> io::Result<Stored<File>> {
+    pub fn read(&mut self, index: usize) -> io::Result<StoredMessage<File>> {
         let gone = || io::Error::from(ErrorKind::NotFound);
         let path = self.messages.get(index).ok_or_else(gone)?.path(&self.folder);
-        match Stored::open(&path) {
+        match StoredMessage::open(&path) {
             Err(e) if e.kind() == ErrorKind::NotFound => {
                 self.look_again()?;
-                Stored::open(&self.messages.get(index).ok_or_else(gone)?.path(&self.folder))
+                StoredMessage::open(&self.messages.get(index).ok_or_else(gone)?.path(&self.folder))
             }
             result => result,
         }
@@ -172,7 +172,7 @@ impl Message {
     /// The message with its size; `None` if another program has removed it since it was listed.
     fn measured(self, folder: &Path) -> io::Result<Option<Message>> {
         let path = self.path(folder);
-        match Stored::open(&path).and_then(Stored::size) {
+        match StoredMessage::open(&path).and_then(StoredMessage::size) {
             Ok(size) => Ok(Some(Message { size, ..self })),
             Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
             Err(e) => Err(at(&path, e)),

@@ -6,7 +6,7 @@
 mod delivery;
 mod maildrop;
 mod password;
-mod stored;
+mod stored_message;
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -16,7 +16,7 @@ use std::time::{Duration, SystemTime};
 pub use delivery::Delivery;
 pub use maildrop::{Maildrop, Message, Updated};
 pub use password::Verdict;
-pub use stored::Stored;
+pub use stored_message::StoredMessage;
 
 use maildrop::Locks;
 

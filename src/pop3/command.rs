@@ -4,8 +4,10 @@
 
 use std::fmt;
 
-use super::form::{CAPA, DELE, Form, LIST, NOOP, PASS, QUIT, RETR, RSET, STAT, TOP, UIDL, USER};
 use super::reply::{self, Reply};
+use super::syntax::{
+    CAPA, DELE, LIST, NOOP, PASS, QUIT, RETR, RSET, STAT, Syntax, TOP, UIDL, USER,
+};
 use crate::address::strip_prefix_ignore_case;
 use crate::channel::ascii;
 
@@ -71,7 +73,8 @@ pub fn parse(line: &[u8]) -> Result<Command, Reply> {
         "NOOP" => parse_alone(argument, Command::Noop, &NOOP),
         "RSET" => parse_alone(argument, Command::Rset, &RSET),
         "TOP" => {
-            let (message, lines) = argument.split_once(' ').ok_or_else(|| reply::syntax(&TOP))?;
+            let (message, lines) =
+                argument.split_once(' ').ok_or_else(|| reply::wrong_syntax(&TOP))?;
             Ok(Command::Top(parse_number(message, &TOP)?, parse_number(lines, &TOP)?))
         }
         "UIDL" => Ok(Command::Uidl(parse_optional(argument, &UIDL)?)),
@@ -82,24 +85,24 @@ pub fn parse(line: &[u8]) -> Result<Command, Reply> {
 }
 
 /// Gives an argument that may hold blanks: a password may (RFC 1939 §7).
-fn parse_whole(argument: &str, form: &Form) -> Result<String, Reply> {
-    if argument.is_empty() { Err(reply::syntax(form)) } else { Ok(argument.to_owned()) }
+fn parse_whole(argument: &str, syntax: &Syntax) -> Result<String, Reply> {
+    if argument.is_empty() { Err(reply::wrong_syntax(syntax)) } else { Ok(argument.to_owned()) }
 }
 
 /// Gives `command` if it stands alone.
-fn parse_alone(argument: &str, command: Command, form: &Form) -> Result<Command, Reply> {
-    if argument.is_empty() { Ok(command) } else { Err(reply::syntax(form)) }
+fn parse_alone(argument: &str, command: Command, syntax: &Syntax) -> Result<Command, Reply> {
+    if argument.is_empty() { Ok(command) } else { Err(reply::wrong_syntax(syntax)) }
 }
 
 /// Parses a number that may be left out.
-fn parse_optional(argument: &str, form: &Form) -> Result<Option<u64>, Reply> {
-    if argument.is_empty() { Ok(None) } else { parse_number(argument, form).map(Some) }
+fn parse_optional(argument: &str, syntax: &Syntax) -> Result<Option<u64>, Reply> {
+    if argument.is_empty() { Ok(None) } else { parse_number(argument, syntax).map(Some) }
 }
 
 /// Parses a number; one beyond 64 bits is just too big.
-fn parse_number(argument: &str, form: &Form) -> Result<u64, Reply> {
+fn parse_number(argument: &str, syntax: &Syntax) -> Result<u64, Reply> {
     if argument.is_empty() || !argument.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(reply::syntax(form));
+        return Err(reply::wrong_syntax(syntax));
     }
     Ok(argument.parse().unwrap_or(u64::MAX))
 }

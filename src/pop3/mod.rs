@@ -3,10 +3,10 @@
 //! The session reads from any reader and writes to any writer, so that tests need no sockets.
 
 mod command;
-mod form;
 mod login;
 pub mod reply;
 mod session;
+mod syntax;
 
 #[cfg(test)]
 mod fuzz;
@@ -28,7 +28,7 @@ use crate::channel::transcript::Transcript;
 use crate::channel::wire::{Deadline, Late};
 use crate::channel::{Channel, Lost};
 use crate::config::Config;
-use crate::mailboxes::{MailboxTree, Maildrop, Stored};
+use crate::mailboxes::{MailboxTree, Maildrop, StoredMessage};
 
 /// So many refusals in a row end the session, without an update.
 const MAX_ERRORS: usize = 20;
@@ -231,7 +231,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
     }
 
     /// Sends a message up to its final dot: all of it, or its header and so many lines of its body.
-    fn send(&mut self, mut stored: Stored<File>, lines: Option<u64>) -> Result<(), Hangup> {
+    fn send(&mut self, mut stored: StoredMessage<File>, lines: Option<u64>) -> Result<(), Hangup> {
         self.context.deadline.begin_message();
         let mut left = lines.unwrap_or(u64::MAX);
         let mut is_body = false;

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::form::Form;
+use super::syntax::Syntax;
 use crate::mailboxes::{Maildrop, Updated};
 
 /// One reply: `+OK` or `-ERR`, a text, and after that, perhaps, lines up to one with a dot.
@@ -228,8 +228,8 @@ pub fn cannot_read() -> Reply {
 
 // The line is wrong.
 
-pub fn syntax(form: &Form) -> Reply {
-    Reply::err(format!("Syntax: {} ({})", form.syntax, form.section))
+pub fn wrong_syntax(syntax: &Syntax) -> Reply {
+    Reply::err(format!("Syntax: {} ({})", syntax.form, syntax.section))
 }
 
 pub fn unknown_command() -> Reply {

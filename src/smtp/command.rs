@@ -5,8 +5,8 @@
 
 use std::borrow::Cow;
 
-use super::form::{DATA, EHLO, FORMS, Form, HELO, MAIL, QUIT, RCPT, RSET, VRFY};
 use super::reply::{self, Reply};
+use super::syntax::{COMMANDS, DATA, EHLO, HELO, MAIL, QUIT, RCPT, RSET, Syntax, Topic, VRFY};
 use crate::address::{
     ForwardPath, ReversePath, is_address_literal, is_domain, parse_forward_path, parse_local_part,
     parse_reverse_path, strip_prefix_ignore_case,
@@ -37,14 +37,6 @@ pub enum Whom {
     /// A user's name without a domain.
     User(String),
     Mailbox(ForwardPath),
-}
-
-/// What HELP is asked about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Topic {
-    Everything,
-    Command(&'static Form),
-    Unknown,
 }
 
 /// The longest command line in octets, CRLF included; §4.5.3.1.4 asks for 512 at least.
@@ -107,24 +99,25 @@ fn parse_text(line: &[u8]) -> Result<&str, Reply> {
 /// Whether `line` begins with a verb whose argument is an address.
 fn takes_address(line: &[u8]) -> bool {
     let verb = line.split(|&b| b == b' ').next().unwrap_or(line);
-    [&MAIL, &RCPT, &VRFY].iter().any(|form| verb.eq_ignore_ascii_case(form.verb.as_bytes()))
+    [&MAIL, &RCPT, &VRFY].iter().any(|syntax| verb.eq_ignore_ascii_case(syntax.verb.as_bytes()))
 }
 
 /// Parses the name in HELO and EHLO: a domain or an address literal (§4.1.1.1).
-fn parse_client_name(name: &str, form: &Form, kind: &mut Kindnesses) -> Result<String, Reply> {
+fn parse_client_name(name: &str, syntax: &Syntax, kind: &mut Kindnesses) -> Result<String, Reply> {
     if name.contains('_') {
         kind.push(UNDERSCORE);
     }
     if is_address_literal(name) || is_domain(&name.replace('_', "x")) {
         Ok(name.to_owned())
     } else {
-        Err(reply::syntax(form))
+        Err(reply::wrong_syntax(syntax))
     }
 }
 
 /// Parses `FROM:` Reverse-path [SP Mail-parameters] (§4.1.1.2).
 fn parse_mail(argument: &str, kind: &mut Kindnesses) -> Result<Command, Reply> {
-    let path = strip_prefix_ignore_case(argument, "FROM:").ok_or_else(|| reply::syntax(&MAIL))?;
+    let path =
+        strip_prefix_ignore_case(argument, "FROM:").ok_or_else(|| reply::wrong_syntax(&MAIL))?;
     let path = in_brackets(path, kind);
     let (reverse_path, rest) = parse_reverse_path(&path).map_err(|e| reply::bad_path(e, &MAIL))?;
     let (mut size, mut body) = (None, None);
@@ -135,21 +128,23 @@ fn parse_mail(argument: &str, kind: &mut Kindnesses) -> Result<Command, Reply> {
             _ => return Err(reply::unknown_parameter(&MAIL)),
         };
         if known.replace(value).is_some() {
-            return Err(reply::syntax(&MAIL));
+            return Err(reply::wrong_syntax(&MAIL));
         }
     }
     if body.is_some_and(|b| !["7BIT", "8BITMIME"].iter().any(|known| known.eq_ignore_ascii_case(b)))
     {
-        return Err(reply::syntax(&MAIL));
+        return Err(reply::wrong_syntax(&MAIL));
     }
-    let size =
-        size.map(|digits| parse_size(digits).ok_or_else(|| reply::syntax(&MAIL))).transpose()?;
+    let size = size
+        .map(|digits| parse_size(digits).ok_or_else(|| reply::wrong_syntax(&MAIL)))
+        .transpose()?;
     Ok(Command::Mail(reverse_path, size))
 }
 
 /// Parses `TO:` Forward-path [SP Rcpt-parameters]; no parameter is known here (§4.1.1.3).
 fn parse_rcpt(argument: &str, kind: &mut Kindnesses) -> Result<Command, Reply> {
-    let path = strip_prefix_ignore_case(argument, "TO:").ok_or_else(|| reply::syntax(&RCPT))?;
+    let path =
+        strip_prefix_ignore_case(argument, "TO:").ok_or_else(|| reply::wrong_syntax(&RCPT))?;
     let path = in_brackets(path, kind);
     let (forward_path, rest) = parse_forward_path(&path).map_err(|e| reply::bad_path(e, &RCPT))?;
     if parse_parameters(rest, &RCPT)?.is_empty() {
@@ -160,8 +155,8 @@ fn parse_rcpt(argument: &str, kind: &mut Kindnesses) -> Result<Command, Reply> {
 }
 
 /// Gives `command` if it stands alone, as §4.3.2 wants.
-fn parse_alone(argument: &str, command: Command, form: &Form) -> Result<Command, Reply> {
-    if argument.is_empty() { Ok(command) } else { Err(reply::syntax(form)) }
+fn parse_alone(argument: &str, command: Command, syntax: &Syntax) -> Result<Command, Reply> {
+    if argument.is_empty() { Ok(command) } else { Err(reply::wrong_syntax(syntax)) }
 }
 
 /// Parses what follows VRFY: a user's name, or a mailbox with or without `<>` (§3.5.1).
@@ -171,7 +166,7 @@ fn parse_whom(argument: &str) -> Result<Whom, Reply> {
     }
     match parse_forward_path(&in_brackets(argument, &mut Kindnesses::new())) {
         Ok((mailbox, "")) => Ok(Whom::Mailbox(mailbox)),
-        _ => Err(reply::syntax(&VRFY)),
+        _ => Err(reply::wrong_syntax(&VRFY)),
     }
 }
 
@@ -180,8 +175,8 @@ fn parse_topic(argument: &str) -> Topic {
     if argument.is_empty() {
         return Topic::Everything;
     }
-    let form = FORMS.iter().find(|form| form.verb.eq_ignore_ascii_case(argument));
-    form.map_or(Topic::Unknown, |form| Topic::Command(form))
+    let syntax = COMMANDS.iter().find(|syntax| syntax.verb.eq_ignore_ascii_case(argument));
+    syntax.map_or(Topic::Unknown, |syntax| Topic::Command(syntax))
 }
 
 /// Says what a line is whose verb is none of ours.
@@ -236,17 +231,17 @@ fn find_unquoted(text: &str, wanted: char) -> Option<usize> {
 }
 
 /// Parses `*(SP esmtp-keyword ["=" esmtp-value])` (§4.1.2); a missing value is an empty one.
-fn parse_parameters<'a>(rest: &'a str, form: &Form) -> Result<Vec<(&'a str, &'a str)>, Reply> {
+fn parse_parameters<'a>(rest: &'a str, syntax: &Syntax) -> Result<Vec<(&'a str, &'a str)>, Reply> {
     if rest.is_empty() {
         return Ok(Vec::new());
     }
-    let parameters = rest.strip_prefix(' ').ok_or_else(|| reply::syntax(form))?;
+    let parameters = rest.strip_prefix(' ').ok_or_else(|| reply::wrong_syntax(syntax))?;
     let pairs = parameters.split(' ').map(|parameter| {
         let (keyword, value) = parameter.split_once('=').unwrap_or((parameter, ""));
         let is_keyword = keyword.starts_with(|c: char| c.is_ascii_alphanumeric())
             && keyword.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         let is_value = !value.contains('=') && (!value.is_empty() || !parameter.contains('='));
-        if is_keyword && is_value { Ok((keyword, value)) } else { Err(reply::syntax(form)) }
+        if is_keyword && is_value { Ok((keyword, value)) } else { Err(reply::wrong_syntax(syntax)) }
     });
     pairs.collect()
 }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use super::reply::{self, Reply};
 use super::store_failed;
-use super::trace::{self, MAX_RECEIVED};
+use super::trace_fields::{self, MAX_RECEIVED};
 use crate::channel::line::{Ending, Line};
 use crate::mailboxes::Delivery;
 
@@ -121,13 +121,14 @@ impl Message {
     /// message begins with text, as the textbook sends it.
     fn look_at_header(&mut self, text: &[u8]) -> bool {
         let is_first = self.part == Part::Beginning;
-        let is_header = if is_first { trace::is_header_field(text) } else { !text.is_empty() };
+        let is_header =
+            if is_first { trace_fields::is_header_field(text) } else { !text.is_empty() };
         self.part = if is_header { Part::Header } else { Part::Body };
-        self.received += usize::from(trace::is_field(text, "Received:"));
+        self.received += usize::from(trace_fields::is_field(text, "Received:"));
         // A field goes on as long as its lines begin with a blank (RFC 5322 §2.2.3).
         let goes_on = is_header && matches!(text, [b' ' | b'\t', ..]);
         if !goes_on {
-            self.in_return_path = is_header && trace::is_field(text, "Return-Path:");
+            self.in_return_path = is_header && trace_fields::is_field(text, "Return-Path:");
         }
         is_first && !is_header && !text.is_empty()
     }

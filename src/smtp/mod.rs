@@ -3,11 +3,11 @@
 //! The session reads from any reader and writes to any writer, so that tests need no sockets.
 
 mod command;
-mod form;
 mod message;
 pub mod reply;
 mod session;
-mod trace;
+mod syntax;
+mod trace_fields;
 
 #[cfg(test)]
 mod fuzz;
@@ -23,7 +23,7 @@ use self::command::{Command, MAX_COMMAND_LINE, Whom};
 use self::message::{MAX_TEXT_LINE, Message, Progress};
 use self::reply::Reply;
 use self::session::{Envelope, Greeting, State, Step};
-use self::trace::Trace;
+use self::trace_fields::TraceFields;
 use crate::channel::ascii::{self, TLS_HANDSHAKE};
 use crate::channel::line::Ending;
 use crate::channel::recording::Recording;
@@ -216,7 +216,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
     /// Opens the recipients' files, with the trace of the message at their beginning.
     fn begin_delivery(&self, greeting: &Greeting, envelope: &Envelope) -> io::Result<Delivery> {
         let mut delivery = self.context.mailboxes.deliver(&envelope.recipients)?;
-        let trace = Trace {
+        let trace = TraceFields {
             reverse_path: &envelope.reverse_path,
             greeting,
             client: self.context.client,

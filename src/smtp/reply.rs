@@ -7,8 +7,7 @@ use std::borrow::Cow;
 use std::fmt::{self, Write};
 use std::io::{self, ErrorKind};
 
-use super::command::Topic;
-use super::form::{FORMS, Form, MAIL};
+use super::syntax::{COMMANDS, MAIL, Syntax, Topic};
 use crate::address::PathError;
 use crate::config::Config;
 
@@ -176,8 +175,8 @@ pub fn verified(mailbox: &str) -> Reply {
 pub fn help(topic: Topic) -> Reply {
     match topic {
         Topic::Everything => help_on_everything(),
-        Topic::Command(Form { syntax, purpose, section, .. }) => {
-            Reply::new(214, "2.0.0", format!("{syntax}\n{purpose} (RFC 5321 {section})"))
+        Topic::Command(Syntax { form, purpose, section, .. }) => {
+            Reply::new(214, "2.0.0", format!("{form}\n{purpose} ({section})"))
         }
         Topic::Unknown => {
             let text = "No help on that; HELP lists the commands (RFC 5321 4.1.1.8)";
@@ -190,9 +189,9 @@ fn help_on_everything() -> Reply {
     // Type and version are told to those who ask (§7.5).
     let version = env!("CARGO_PKG_VERSION");
     let mut text = format!("The commands of mini-smtpd {version}; HELP MAIL explains MAIL:");
-    for form in FORMS {
+    for syntax in COMMANDS {
         // Writing to a String cannot fail.
-        let _ = write!(text, "\n  {}", form.syntax);
+        let _ = write!(text, "\n  {}", syntax.form);
     }
     Reply::new(214, "2.0.0", text)
 }
@@ -218,14 +217,14 @@ pub fn mail_already_begun() -> Reply {
 
 // The line is wrong.
 
-pub fn syntax(form: &Form) -> Reply {
-    let Form { syntax, section, .. } = form;
-    Reply::new(501, "5.5.4", format!("Syntax: {syntax} (RFC 5321 {section})"))
+pub fn wrong_syntax(syntax: &Syntax) -> Reply {
+    let Syntax { form, section, .. } = syntax;
+    Reply::new(501, "5.5.4", format!("Syntax: {form} ({section})"))
 }
 
-pub fn bad_path(error: PathError, form: &Form) -> Reply {
+pub fn bad_path(error: PathError, syntax: &Syntax) -> Reply {
     let text = match error {
-        PathError::Malformed => return syntax(form),
+        PathError::Malformed => return wrong_syntax(syntax),
         PathError::LocalPartTooLong => {
             "The part before the @ is over 64 octets (RFC 5321 4.5.3.1.1)"
         }
@@ -233,11 +232,11 @@ pub fn bad_path(error: PathError, form: &Form) -> Reply {
         PathError::PathTooLong => "The path is over 256 octets (RFC 5321 4.5.3.1.3)",
     };
     // 5.1.7 is a sender's address, 5.1.3 a recipient's (RFC 3463 §3.2).
-    Reply::new(501, if *form == MAIL { "5.1.7" } else { "5.1.3" }, text)
+    Reply::new(501, if *syntax == MAIL { "5.1.7" } else { "5.1.3" }, text)
 }
 
-pub fn unknown_parameter(form: &Form) -> Reply {
-    let text = format!("Unknown parameter; the form is {} (RFC 5321 4.1.1.11)", form.syntax);
+pub fn unknown_parameter(syntax: &Syntax) -> Reply {
+    let text = format!("Unknown parameter; the form is {} (RFC 5321 4.1.1.11)", syntax.form);
     Reply::new(555, "5.5.4", text)
 }
 

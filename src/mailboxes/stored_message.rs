@@ -11,7 +11,7 @@ const PIECE: usize = 4 * 1024;
 
 /// A message that is being read.
 #[derive(Debug)]
-pub struct Stored<R> {
+pub struct StoredMessage<R> {
     reader: BufReader<R>,
     piece: Vec<u8>,
     /// Whether the next piece begins a line.
@@ -28,19 +28,19 @@ pub struct Piece<'a> {
     pub ends: bool,
 }
 
-impl Stored<File> {
+impl StoredMessage<File> {
     /// Opens a message's file.
     ///
     /// # Errors
     /// When it is not there, or cannot be read.
-    pub fn open(path: &Path) -> io::Result<Stored<File>> {
-        Ok(Stored::new(File::open(path)?))
+    pub fn open(path: &Path) -> io::Result<StoredMessage<File>> {
+        Ok(StoredMessage::new(File::open(path)?))
     }
 }
 
-impl<R: Read> Stored<R> {
-    fn new(reader: R) -> Stored<R> {
-        Stored { reader: BufReader::new(reader), piece: Vec::new(), begins: true }
+impl<R: Read> StoredMessage<R> {
+    fn new(reader: R) -> StoredMessage<R> {
+        StoredMessage { reader: BufReader::new(reader), piece: Vec::new(), begins: true }
     }
 
     /// Reads the next piece; `None` at the end.
@@ -90,7 +90,7 @@ mod tests {
 
     /// What is sent of a file that holds `content`, and the number of pieces.
     fn sent(content: &[u8]) -> (Vec<u8>, usize) {
-        let mut stored = Stored::new(content);
+        let mut stored = StoredMessage::new(content);
         let (mut sent, mut pieces, mut begins) = (Vec::new(), 0, true);
         while let Some(piece) = stored.next().unwrap() {
             assert_eq!(piece.begins, begins);
@@ -115,7 +115,7 @@ mod tests {
             (b"", b""),
         ] {
             assert_eq!(sent(content).0, wanted, "{}", content.escape_ascii());
-            assert_eq!(Stored::new(content).size().unwrap(), wanted.len() as u64);
+            assert_eq!(StoredMessage::new(content).size().unwrap(), wanted.len() as u64);
         }
     }
 
@@ -128,7 +128,7 @@ mod tests {
                 let (octets, pieces) = sent(&content);
                 assert_eq!(octets, [&line[..], b"\r\n"].concat(), "{length} {end:?}");
                 assert!(pieces <= 3);
-                assert_eq!(Stored::new(&content[..]).size().unwrap(), length as u64 + 2);
+                assert_eq!(StoredMessage::new(&content[..]).size().unwrap(), length as u64 + 2);
             }
         }
     }

@@ -16,7 +16,7 @@ const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// What is known of a message before its first line arrives.
-pub struct Trace<'a> {
+pub struct TraceFields<'a> {
     pub reverse_path: &'a ReversePath,
     pub greeting: &'a Greeting,
     pub client: IpAddr,
@@ -25,11 +25,11 @@ pub struct Trace<'a> {
     pub arrived: SystemTime,
 }
 
-impl Trace<'_> {
+impl TraceFields<'_> {
     /// The two header fields, with the line ends of a file. Whatever the client said in them went
     /// through a parser that lets no control character by, so it cannot begin a line of its own.
     pub fn to_header(&self) -> String {
-        let Trace { reverse_path, greeting, hostname, id, .. } = self;
+        let TraceFields { reverse_path, greeting, hostname, id, .. } = self;
         let literal = literal(self.client);
         let name = greeting.name.as_ref().unwrap_or(&literal);
         let protocol = if greeting.extended { "ESMTP" } else { "SMTP" };
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn the_trace_names_the_client_by_what_it_said_and_by_what_it_is() {
-        let trace = Trace {
+        let trace = TraceFields {
             reverse_path: &ReversePath::Null,
             greeting: &Greeting { name: Some("crepes.fr".to_owned()), extended: true },
             client: IpAddr::from([127, 0, 0, 1]),
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_client_without_a_name_is_named_by_its_address() {
-        let trace = Trace {
+        let trace = TraceFields {
             reverse_path: &ReversePath::Null,
             greeting: &Greeting { name: None, extended: false },
             client: IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1]),
