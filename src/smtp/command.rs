@@ -1,7 +1,7 @@
 //! What a client can ask: the bytes of one line become a [`Command`] (§4.1.1). Syntax only.
 //!
 //! A line that is no command becomes the reply that says why. Where the course notes print what
-//! the RFC does not allow, the line is accepted, and the kindness is noted so that it can be told.
+//! the RFC does not allow, the line is accepted, and that is noted, so that the log can say so.
 
 use std::borrow::Cow;
 
@@ -54,28 +54,28 @@ const SPACE: &str = "a space after the colon; RFC 5321 4.1.1.2 has none";
 const NO_BRACKETS: &str = "an address without <>; RFC 5321 4.1.2 wants them";
 const DISPLAY_NAME: &str = "a name before the <>; RFC 5321 4.1.2 has none";
 
-/// The kindnesses of one line: what was accepted although the RFC forbids it.
-pub type Kindnesses = Vec<&'static str>;
+/// What was accepted although the RFC forbids it.
+pub type Tolerated = Vec<&'static str>;
 
 /// Parses one line without its CRLF.
 ///
 /// # Errors
 /// The reply that says what is wrong with the line.
-pub fn parse(line: &[u8]) -> Result<(Command, Kindnesses), Reply> {
+pub fn parse(line: &[u8]) -> Result<(Command, Tolerated), Reply> {
     // Blanks before the CRLF are tolerated (§4.1.1).
     let end = line.iter().rposition(|b| !matches!(b, b' ' | b'\t')).map_or(0, |last| last + 1);
     let text = parse_text(&line[..end])?;
     let (verb, argument) = text.split_once(' ').unwrap_or((text, ""));
-    let mut kind = Kindnesses::new();
+    let mut tolerated = Tolerated::new();
     let command = match verb.to_ascii_uppercase().as_str() {
         "HELO" if argument.is_empty() => {
-            kind.push(NO_NAME);
+            tolerated.push(NO_NAME);
             Command::Helo(None)
         }
-        "HELO" => Command::Helo(Some(parse_client_name(argument, &HELO, &mut kind)?)),
-        "EHLO" => Command::Ehlo(parse_client_name(argument, &EHLO, &mut kind)?),
-        "MAIL" => parse_mail(argument, &mut kind)?,
-        "RCPT" => parse_rcpt(argument, &mut kind)?,
+        "HELO" => Command::Helo(Some(parse_client_name(argument, &HELO, &mut tolerated)?)),
+        "EHLO" => Command::Ehlo(parse_client_name(argument, &EHLO, &mut tolerated)?),
+        "MAIL" => parse_mail(argument, &mut tolerated)?,
+        "RCPT" => parse_rcpt(argument, &mut tolerated)?,
         "DATA" => parse_alone(argument, Command::Data, &DATA)?,
         "RSET" => parse_alone(argument, Command::Rset, &RSET)?,
         "NOOP" => Command::Noop,
@@ -84,7 +84,7 @@ pub fn parse(line: &[u8]) -> Result<(Command, Kindnesses), Reply> {
         "HELP" => Command::Help(parse_topic(argument)),
         other => return Err(parse_other(other, argument)),
     };
-    Ok((command, kind))
+    Ok((command, tolerated))
 }
 
 /// Parses the line as ASCII text without control characters (§2.4).
@@ -103,9 +103,13 @@ fn takes_address(line: &[u8]) -> bool {
 }
 
 /// Parses the name in HELO and EHLO: a domain or an address literal (§4.1.1.1).
-fn parse_client_name(name: &str, syntax: &Syntax, kind: &mut Kindnesses) -> Result<String, Reply> {
+fn parse_client_name(
+    name: &str,
+    syntax: &Syntax,
+    tolerated: &mut Tolerated,
+) -> Result<String, Reply> {
     if name.contains('_') {
-        kind.push(UNDERSCORE);
+        tolerated.push(UNDERSCORE);
     }
     if is_address_literal(name) || is_domain(&name.replace('_', "x")) {
         Ok(name.to_owned())
@@ -115,10 +119,10 @@ fn parse_client_name(name: &str, syntax: &Syntax, kind: &mut Kindnesses) -> Resu
 }
 
 /// Parses `FROM:` Reverse-path [SP Mail-parameters] (§4.1.1.2).
-fn parse_mail(argument: &str, kind: &mut Kindnesses) -> Result<Command, Reply> {
+fn parse_mail(argument: &str, tolerated: &mut Tolerated) -> Result<Command, Reply> {
     let path =
         strip_prefix_ignore_case(argument, "FROM:").ok_or_else(|| reply::wrong_syntax(&MAIL))?;
-    let path = in_brackets(path, kind);
+    let path = in_brackets(path, tolerated);
     let (reverse_path, rest) = parse_reverse_path(&path).map_err(|e| reply::bad_path(e, &MAIL))?;
     let (mut size, mut body) = (None, None);
     for (keyword, value) in parse_parameters(rest, &MAIL)? {
@@ -142,10 +146,10 @@ fn parse_mail(argument: &str, kind: &mut Kindnesses) -> Result<Command, Reply> {
 }
 
 /// Parses `TO:` Forward-path [SP Rcpt-parameters]; no parameter is known here (§4.1.1.3).
-fn parse_rcpt(argument: &str, kind: &mut Kindnesses) -> Result<Command, Reply> {
+fn parse_rcpt(argument: &str, tolerated: &mut Tolerated) -> Result<Command, Reply> {
     let path =
         strip_prefix_ignore_case(argument, "TO:").ok_or_else(|| reply::wrong_syntax(&RCPT))?;
-    let path = in_brackets(path, kind);
+    let path = in_brackets(path, tolerated);
     let (forward_path, rest) = parse_forward_path(&path).map_err(|e| reply::bad_path(e, &RCPT))?;
     if parse_parameters(rest, &RCPT)?.is_empty() {
         Ok(Command::Rcpt(forward_path))
@@ -164,7 +168,7 @@ fn parse_whom(argument: &str) -> Result<Whom, Reply> {
     if let Ok((user, "")) = parse_local_part(argument) {
         return Ok(Whom::User(user));
     }
-    match parse_forward_path(&in_brackets(argument, &mut Kindnesses::new())) {
+    match parse_forward_path(&in_brackets(argument, &mut Tolerated::new())) {
         Ok((mailbox, "")) => Ok(Whom::Mailbox(mailbox)),
         _ => Err(reply::wrong_syntax(&VRFY)),
     }
@@ -194,10 +198,10 @@ fn parse_other(verb: &str, argument: &str) -> Reply {
 }
 
 /// Brings a path as people write it, `hung@x` or `Hung <hung@x>`, into the form of §4.1.2.
-fn in_brackets<'a>(typed: &'a str, kind: &mut Kindnesses) -> Cow<'a, str> {
+fn in_brackets<'a>(typed: &'a str, tolerated: &mut Tolerated) -> Cow<'a, str> {
     let path = typed.trim_start_matches(' ');
     if path.len() < typed.len() {
-        kind.push(SPACE);
+        tolerated.push(SPACE);
     }
     if path.is_empty() || path.starts_with('<') {
         return Cow::Borrowed(path);
@@ -205,12 +209,12 @@ fn in_brackets<'a>(typed: &'a str, kind: &mut Kindnesses) -> Cow<'a, str> {
     if let Some((name, _)) = find_unquoted(path, '<').map(|at| path.split_at(at)) {
         let is_plain = |name| "@>,:;".chars().all(|c| find_unquoted(name, c).is_none());
         if name.ends_with(' ') && is_plain(name) {
-            kind.push(DISPLAY_NAME);
+            tolerated.push(DISPLAY_NAME);
             return Cow::Borrowed(&path[name.len()..]);
         }
         return Cow::Borrowed(path);
     }
-    kind.push(NO_BRACKETS);
+    tolerated.push(NO_BRACKETS);
     let (address, rest) = path.split_at(find_unquoted(path, ' ').unwrap_or(path.len()));
     Cow::Owned(format!("<{address}>{rest}"))
 }

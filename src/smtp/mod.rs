@@ -150,9 +150,9 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
         }
         let line = self.channel.hear(MAX_COMMAND_LINE)?;
         match line.ending {
-            Ending::Crlf => Ok(command::parse(line.text()).map(|(command, kindnesses)| {
-                for kindness in kindnesses {
-                    log::info!("[{}] accepted {kindness}", self.context.session);
+            Ending::Crlf => Ok(command::parse(line.text()).map(|(command, tolerated)| {
+                for deviation in tolerated {
+                    log::info!("[{}] accepted {deviation}", self.context.session);
                 }
                 command
             })),

@@ -512,8 +512,8 @@ fn what_the_course_notes_print_is_accepted() {
 }
 
 #[test]
-fn each_kindness_is_noted_and_what_the_rfc_allows_is_none() {
-    for (line, kindnesses) in [
+fn what_is_tolerated_is_noted_and_what_the_rfc_allows_is_not() {
+    for (line, tolerated) in [
         ("HELO x", &[][..]),
         ("HELO", &["HELO without a name"]),
         ("EHLO a_b", &["a name with an underscore"]),
@@ -530,7 +530,7 @@ fn each_kindness_is_noted_and_what_the_rfc_allows_is_none() {
     ] {
         let (_, noted) = command::parse(line.as_bytes()).unwrap();
         let noted: Vec<&str> = noted.iter().map(|text| text.split(';').next().unwrap()).collect();
-        assert_eq!(noted, kindnesses, "{line}");
+        assert_eq!(noted, tolerated, "{line}");
     }
 }
 
