@@ -9,8 +9,6 @@ mod session;
 mod syntax;
 
 #[cfg(test)]
-mod fuzz;
-#[cfg(test)]
 mod tests;
 
 use std::fs::File;

@@ -10,8 +10,6 @@ mod syntax;
 mod trace_fields;
 
 #[cfg(test)]
-mod fuzz;
-#[cfg(test)]
 pub mod tests;
 
 use std::io::{self, Read, Write};

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::tests::{Writes, answers_with, codes_of, config, message, run};
+use super::{Writes, answers_with, codes_of, config, message, run};
 use crate::channel::MAX_HELD;
 use crate::config::Config;
 use crate::testing::{Random, RandomChunks, Tree};

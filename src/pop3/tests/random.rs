@@ -1,6 +1,6 @@
 //! Hostile bytes: random sessions, seeded and reproducible, of which none may lose a message.
 
-use super::tests::{files, run, tree};
+use super::{files, run, tree};
 use crate::channel::wire::StopFlag;
 use crate::testing::{Random, RandomChunks};
 

@@ -1,0 +1,50 @@
+//! How a command may be written, and what a wrong form is answered with (RFC 1939 §3).
+
+use super::*;
+
+#[test]
+fn a_wrong_form_is_answered_with_the_right_one() {
+    for (line, answer) in [
+        ("USER", "-ERR Syntax: USER hung@nuce.edu.vn (RFC 1939 7)"),
+        ("PASS", "-ERR Syntax: PASS password (RFC 1939 7)"),
+        ("STAT 1", "-ERR Syntax: STAT (RFC 1939 5)"),
+        ("LIST x", "-ERR Syntax: LIST [message] (RFC 1939 5)"),
+        ("LIST 1 2", "-ERR Syntax: LIST *"),
+        ("LIST -1", "-ERR Syntax: LIST *"),
+        ("LIST +1", "-ERR Syntax: LIST *"),
+        ("RETR", "-ERR Syntax: RETR message (RFC 1939 5)"),
+        ("RETR  1", "-ERR Syntax: RETR *"),
+        ("DELE", "-ERR Syntax: DELE message (RFC 1939 5)"),
+        ("NOOP x", "-ERR Syntax: NOOP *"),
+        ("RSET x", "-ERR Syntax: RSET *"),
+        ("TOP 1", "-ERR Syntax: TOP message lines (RFC 1939 7)"),
+        ("TOP 1 x", "-ERR Syntax: TOP *"),
+        ("UIDL x", "-ERR Syntax: UIDL [message] (RFC 1939 7)"),
+        ("CAPA x", "-ERR Syntax: CAPA (RFC 2449 5)"),
+        ("QUIT now", "-ERR Syntax: QUIT (RFC 1939 6)"),
+        ("FROB", "-ERR No such command; there are USER PASS *"),
+        ("", "-ERR No such command*"),
+        (" USER hung", "-ERR No such command*"),
+        ("APOP hung x", "-ERR APOP is not offered here; CAPA *"),
+        ("STLS", "-ERR STLS is not offered here*"),
+        ("EHLO x", "-ERR EHLO belongs to SMTP*"),
+        ("US\u{8}SER hung", "-ERR Your Backspace key *"),
+        ("USER hùng", "-ERR Letters beyond ASCII *"),
+    ] {
+        let output = answers(&tree(), format!("{line}\r\n").as_bytes());
+        let reply = output.lines().nth(1).unwrap();
+        assert!(matches(reply, answer), "{line}: {reply}");
+    }
+    let output = answers(&tree(), b"GET / HTTP/1.1\r\nUSER hung\r\n");
+    assert!(output.ends_with("that was HTTP, closing (RFC 1939 3)\r\n"), "{output}");
+    let output = answers(&tree(), b"\x16\x03\x01\x02\n");
+    assert!(output.lines().nth(1).unwrap().contains("TLS is not offered"), "{output}");
+}
+
+#[test]
+fn each_reply_fits_the_line_that_the_rfc_allows() {
+    let all = "FROB\r\nEHLO\r\nPASS x\r\nUSER x\r\nPASS x\r\nSTLS\r\nCAPA\r\nHELO x HTTP/1.1\r\n";
+    for line in answers(&tree(), all.as_bytes()).lines() {
+        assert!(line.len() <= 510 && line.is_ascii(), "{line}");
+    }
+}

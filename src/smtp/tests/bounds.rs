@@ -1,0 +1,36 @@
+//! How long a line, how many errors and how many recipients a session may have (§4.5.3.1).
+
+use super::*;
+
+#[test]
+fn a_command_line_of_2048_octets_is_taken_and_a_longer_one_refused() {
+    let tree = Tree::new();
+    let noop = |length: usize| format!("NOOP {}\r\nNOOP\r\n", "x".repeat(length - 7));
+    assert_eq!(codes(&tree, noop(512).as_bytes()), [250, 250]);
+    assert_eq!(codes(&tree, noop(MAX_COMMAND_LINE).as_bytes()), [250, 250]);
+    assert_eq!(codes(&tree, noop(MAX_COMMAND_LINE + 1).as_bytes()), [500, 250]);
+    assert_eq!(codes(&tree, noop(1_000_000).as_bytes()), [500, 250]);
+}
+
+#[test]
+fn twenty_errors_in_a_row_end_the_session() {
+    let tree = Tree::new();
+    let codes_for = |input: String| codes(&tree, input.as_bytes());
+    let mut wanted = vec![500; 20];
+    wanted.push(421);
+    assert_eq!(codes_for("FROB\r\n".repeat(300)), wanted);
+    let patient = ("FROB\r\n".repeat(19) + "NOOP\r\n").repeat(5);
+    assert_eq!(codes_for(patient).len(), 100);
+}
+
+#[test]
+fn the_hundred_and_first_recipient_has_to_wait() {
+    let tree = Tree::new();
+    let recipients = "RCPT TO:<hung@nuce.edu.vn>\r\n".repeat(1500);
+    let input = format!("HELO x\r\nMAIL FROM:<>\r\n{recipients}DATA\r\nx\r\n.\r\n");
+    let codes = codes(&tree, input.as_bytes());
+    assert!(codes[2..102].iter().all(|&code| code == 250));
+    assert!(codes[102..1502].iter().all(|&code| code == 452));
+    assert_eq!(codes[1502..], [354, 250]);
+    assert_eq!(tree.mail("nuce.edu.vn/hung").len(), 1);
+}

@@ -1,0 +1,159 @@
+//! How a command may be written (§4.1.1), and what a wrong form is answered with.
+
+use super::*;
+
+#[test]
+fn verbs_and_keywords_are_understood_in_any_case() {
+    let tree = Tree::new();
+    let input = b"helo x\r\nmail from:<>\r\nRcPt tO:<HUNG@Nuce.Edu.VN>\r\ndata\r\n.\r\nquit\r\n";
+    assert_eq!(codes(&tree, input), [250, 250, 250, 354, 250, 221]);
+    assert_eq!(tree.mail("nuce.edu.vn/hung").len(), 1);
+}
+
+#[test]
+fn blanks_before_the_line_s_end_are_tolerated() {
+    let input = b"HELO x  \r\nMAIL FROM:<> \r\nRCPT TO:<hung@nuce.edu.vn>\t \r\nRSET \r\n";
+    assert_eq!(codes(&Tree::new(), input), [250, 250, 250, 250]);
+}
+
+#[test]
+fn a_wrong_form_is_answered_with_the_right_one() {
+    for (line, answer) in [
+        ("EHLO", "501 Syntax: EHLO *"),
+        ("HELO -x", "501 Syntax: HELO *"),
+        ("HELO x y", "501 Syntax: HELO *"),
+        ("EHLO [1.2.3]", "501 Syntax: EHLO *"),
+        ("MAIL", "501 Syntax: MAIL FROM:*"),
+        ("MAIL TO:<a@x>", "501 Syntax: MAIL FROM:*"),
+        ("MAIL FROM <a@x>", "501 Syntax: MAIL FROM:*"),
+        ("MAIL FROM :<a@x>", "501 Syntax: MAIL FROM:*"),
+        ("MAIL  FROM:<a@x>", "501 Syntax: MAIL FROM:*"),
+        ("MAIL FROM:", "501 Syntax: MAIL FROM:*"),
+        ("MAIL FROM:<a@x", "501 Syntax: MAIL FROM:*"),
+        ("MAIL FROM:a@x>", "501 Syntax: MAIL FROM:*"),
+        ("MAIL FROM:<a@x>b", "501 Syntax: MAIL FROM:*"),
+        ("MAIL FROM:`<a@x>`", "501 Syntax: MAIL FROM:*"),
+        ("MAIL FROM:Tuan<a@x>", "501 Syntax: MAIL FROM:*"),
+        ("MAIL FROM:b@y <a@x>", "501 Syntax: MAIL FROM:*"),
+        ("MAIL FROM:<Postmaster>", "501 Syntax: MAIL FROM:*"),
+        ("MAIL FROM:<a@x> SIZE", "501 Syntax: MAIL FROM:*"),
+        ("MAIL FROM:<a@x> SIZE=", "501 Syntax: MAIL FROM:*"),
+        ("MAIL FROM:<a@x> SIZE=-1", "501 Syntax: MAIL FROM:*"),
+        ("MAIL FROM:<a@x> SIZE=+1", "501 Syntax: MAIL FROM:*"),
+        ("MAIL FROM:<a@x> SIZE=1 SIZE=1", "501 Syntax: MAIL FROM:*"),
+        ("MAIL FROM:<a@x>  SIZE=1", "501 Syntax: MAIL FROM:*"),
+        ("MAIL FROM:<a@x> BODY=9BIT", "501 Syntax: MAIL FROM:*"),
+        ("MAIL FROM:<a@x> BODY=7BIT=8", "501 Syntax: MAIL FROM:*"),
+        ("MAIL FROM:<a@x> =1", "501 Syntax: MAIL FROM:*"),
+        ("MAIL FROM:<a@x> -A=1", "501 Syntax: MAIL FROM:*"),
+        ("MAIL FROM:<a@x> A_B=1", "501 Syntax: MAIL FROM:*"),
+        ("MAIL FROM:<a@x> A-B=1", "555 *"),
+        ("MAIL FROM:<a@x> A=b=c", "501 Syntax: MAIL FROM:*"),
+        ("MAIL FROM:<a@x> AUTH=<>", "555 *"),
+        ("MAIL FROM:<a@x> SMTPUTF8", "555 *"),
+        ("MAIL FROM:<a@x> RET=HDRS", "555 *"),
+        ("RCPT TO:<>", "501 Syntax: RCPT TO:*"),
+        ("RCPT TO:<hung>", "501 Syntax: RCPT TO:*"),
+        ("RCPT FROM:<hung@nuce.edu.vn>", "501 Syntax: RCPT TO:*"),
+        ("RCPT TO:<hung@nuce.edu.vn> NOTIFY=NEVER", "555 *RCPT TO:*"),
+        ("DATA now", "501 Syntax: DATA *"),
+        ("RSET now", "501 Syntax: RSET *"),
+        ("QUIT now", "501 Syntax: QUIT *"),
+        ("VRFY", "501 Syntax: VRFY *"),
+        ("VRFY a b", "501 Syntax: VRFY *"),
+        ("HELP FROB", "504 *"),
+        ("EXPN list", "502 EXPN is not offered *"),
+        ("STARTTLS", "502 STARTTLS is not offered *"),
+        ("auth plain", "502 AUTH is not offered *"),
+        ("BDAT 10 LAST", "502 BDAT is not offered *"),
+        ("FROB", "500 No such command*"),
+        ("HELOx", "500 No such command*"),
+        ("", "500 No such command*"),
+        (" HELO x", "500 No such command*"),
+        ("GET / HTTP/1.1", "421 *HTTP*"),
+        ("post /x http/1.0", "421 *HTTP*"),
+    ] {
+        let output = answers(&Tree::new(), format!("{line}\r\n").as_bytes());
+        let reply = output.lines().nth(1).unwrap();
+        assert!(matches(reply, answer), "{line}: expected {answer}, heard {reply}");
+        let refused = reply.starts_with('5') || reply.starts_with('4');
+        assert!(!refused || reply.contains("(RFC 5321 "), "a section in {reply}");
+    }
+}
+
+#[test]
+fn what_the_course_notes_print_is_accepted() {
+    for line in [
+        "HELO",
+        "HELO LAPTOP_OF_TUAN",
+        "EHLO LAPTOP_OF_TUAN.local",
+        "HELO [127.0.0.1]",
+        "EHLO [IPv6:::1]",
+        "MAIL FROM: <tuan@nuce.edu.vn>",
+        "MAIL FROM:tuan@nuce.edu.vn",
+        "MAIL FROM: tuan@nuce.edu.vn SIZE=12",
+        "MAIL FROM:Tuan <tuan@nuce.edu.vn>",
+        "MAIL FROM: Nguyen Anh Tuan <tuan@nuce.edu.vn> BODY=7BIT",
+        "MAIL FROM:\"Tuan <x>\" <tuan@nuce.edu.vn>",
+        "MAIL FROM:\"a b\"@x",
+        "MAIL FROM:<> SIZE=0",
+        "MAIL FROM:<@one,@two:tuan@nuce.edu.vn>",
+        "MAIL FROM:<tuan@[127.0.0.1]> body=8bitmime size=10485760",
+    ] {
+        let output = answers(&Tree::new(), format!("HELO x\r\n{line}\r\n").as_bytes());
+        let reply = output.lines().nth(2).unwrap();
+        assert!(reply.starts_with("250"), "{line}: heard {reply}");
+    }
+}
+
+#[test]
+fn what_is_tolerated_is_noted_and_what_the_rfc_allows_is_not() {
+    for (line, tolerated) in [
+        ("HELO x", &[][..]),
+        ("HELO", &["HELO without a name"]),
+        ("EHLO a_b", &["a name with an underscore"]),
+        ("MAIL FROM:<a@x> SIZE=1", &[]),
+        ("MAIL FROM: <a@x>", &["a space after the colon"]),
+        ("MAIL FROM:a@x", &["an address without <>"]),
+        ("MAIL FROM:Tuan <a@x>", &["a name before the <>"]),
+        ("RCPT TO: Tuan <a@x>", &["a space after the colon", "a name before the <>"]),
+        ("RCPT TO: a@x", &["a space after the colon", "an address without <>"]),
+        // Blanks, brackets and escaped quotes inside a quoted string end nothing.
+        ("MAIL FROM:\"a b\"@x SIZE=1", &["an address without <>"]),
+        ("MAIL FROM:\"a\\\" <b\"@x", &["an address without <>"]),
+        ("MAIL FROM:\"<a\\\\\" <b@x>", &["a name before the <>"]),
+    ] {
+        let (_, noted) = command::parse(line.as_bytes()).unwrap();
+        let noted: Vec<&str> = noted.iter().map(|text| text.split(';').next().unwrap()).collect();
+        assert_eq!(noted, tolerated, "{line}");
+    }
+}
+
+#[test]
+fn help_knows_every_command() {
+    let output = answers(&Tree::new(), b"HELP\r\n");
+    for syntax in syntax::COMMANDS {
+        assert!(output.contains(syntax.form), "{}", syntax.form);
+        let explained = answers(&Tree::new(), format!("help {}\r\n", syntax.verb).as_bytes());
+        assert!(explained.contains(&format!("214-{}", syntax.form)), "{explained}");
+        // What HELP shows is what the parser takes.
+        let example = syntax.form.split(" [").next().unwrap();
+        assert!(command::parse(example.as_bytes()).is_ok(), "{example}");
+    }
+}
+
+#[test]
+fn every_reply_line_is_short_ascii() {
+    let tree = Tree::new();
+    let long = Config { hostname: "x".repeat(255), ..config() };
+    let input = format!(
+        "HELP\r\nEHLO {0}\r\nMAIL FROM:<a@{1}> X=1\r\nHELP MAIL\r\n{2}\r\nGET / HTTP/1.1\r\n",
+        "y".repeat(255),
+        "z".repeat(240),
+        "w".repeat(3000)
+    );
+    for line in answers_with(&tree, &long, input.as_bytes()).lines() {
+        assert!(line.len() + 2 <= 512, "§4.5.3.1.5: {line}");
+        assert!(line.bytes().all(|b| (0x20..0x7f).contains(&b)), "{line}");
+    }
+}

@@ -1,0 +1,51 @@
+//! What a keyboard or a wrong program sends instead of a command (§2.4).
+
+use super::*;
+
+#[test]
+fn keys_that_are_no_text_are_explained() {
+    for (line, word) in [
+        (&b"DATTA\x08\x08A"[..], "Backspace"),
+        (b"DATTA\x7f\x7fA", "Backspace"),
+        (b"\x1b[AHELO x", "arrow"),
+        (b"\xff\xf4\xff\xfdHELO x", "IAC"),
+        (b"HELO\tx", "Tab"),
+        (b"HELO x\0", "NUL"),
+        (b"HELO x\x03", "control character"),
+        (b"RCPT TO:<hu\0ng@nuce.edu.vn>", "NUL"),
+        ("DÂT".as_bytes(), "Vietnamese"),
+        ("HELO hùng".as_bytes(), "Vietnamese"),
+        (b"HELO \xe9", "ASCII"),
+        (b"\x16\x03\x01 TLS", "TLS"),
+    ] {
+        let output = answers(&Tree::new(), &[line, b"\r\nNOOP\r\n"].concat());
+        let replies: Vec<&str> = output.lines().collect();
+        assert!(replies[1].starts_with("500 "), "{replies:?}");
+        assert!(replies[1].contains(word), "{word} in {}", replies[1]);
+        assert_eq!(replies[2], "250 OK");
+    }
+}
+
+#[test]
+fn a_path_that_is_too_long_is_a_bad_sender_or_a_bad_recipient() {
+    let long = "x".repeat(65);
+    let input = format!("EHLO x\r\nMAIL FROM:<{long}@x>\r\nMAIL FROM:<>\r\nRCPT TO:<{long}@x>\r\n");
+    let output = answers(&Tree::new(), input.as_bytes());
+    let (sender, recipient) = (output.find("501 5.1.7 "), output.find("501 5.1.3 "));
+    assert!(sender.is_some() && sender < recipient, "{output}");
+}
+
+#[test]
+fn an_address_beyond_ascii_is_refused_as_such() {
+    let tree = Tree::new();
+    let input = "HELO x\r\nMAIL FROM:<hùng@x>\r\nVRFY hùng\r\nMAIL FROM:<>\r\nRCPT TO:<hùng@nuce.edu.vn>\r\n";
+    assert_eq!(codes(&tree, input.as_bytes()), [250, 553, 553, 250, 553]);
+    let output = answers(&tree, b"EHLO x\r\nMAIL FROM:<\xff\xfe@x>\r\nMAIL FROM:<\xe9@x>\r\n");
+    assert!(output.contains("500 5.5.2") && output.contains("553 5.6.7"), "{output}");
+}
+
+#[test]
+fn a_tls_hello_is_answered_before_its_line_ends() {
+    let output = answers(&Tree::new(), b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03");
+    assert!(output.lines().nth(1).unwrap().starts_with("500 This looks like a TLS hello"));
+}

@@ -1,0 +1,101 @@
+//! Who has a mailbox: RCPT and VRFY against the mailbox tree.
+
+use super::*;
+
+#[test]
+fn a_recipient_is_found_by_any_spelling_of_its_name() {
+    for path in [
+        "<hung@nuce.edu.vn>",
+        "<HUNG@NUCE.EDU.VN>",
+        "<\"hung\"@nuce.edu.vn>",
+        "<\"h\\u\\ng\"@nuce.edu.vn>",
+        "<@relay.example:hung@nuce.edu.vn>",
+        "hung@nuce.edu.vn",
+        " Hung <hung@nuce.edu.vn>",
+    ] {
+        let tree = Tree::new();
+        let input = format!("HELO x\r\nMAIL FROM:<>\r\nRCPT TO:{path}\r\nDATA\r\n.\r\n");
+        assert_eq!(codes(&tree, input.as_bytes()), [250, 250, 250, 354, 250], "{path}");
+        assert_eq!(tree.mail("nuce.edu.vn/hung").len(), 1, "{path}");
+    }
+}
+
+#[test]
+fn a_name_that_is_no_plain_file_name_is_nobody_s() {
+    let tree = Tree::new();
+    std::fs::create_dir(tree.root().join("nuce.edu.vn/.hidden")).unwrap();
+    for path in [
+        "<../../etc/passwd@nuce.edu.vn>",
+        "<a/b@nuce.edu.vn>",
+        "<\"..\"@nuce.edu.vn>",
+        "<\".\"@nuce.edu.vn>",
+        "<\"\"@nuce.edu.vn>",
+        "<\".hidden\"@nuce.edu.vn>",
+        "<\".gitkeep\"@nuce.edu.vn>",
+        "<\"hung.\"@nuce.edu.vn>",
+        "<\"hung/../toan\"@nuce.edu.vn>",
+        "<\"hung\\\\\"@nuce.edu.vn>",
+        "<\"hung \"@nuce.edu.vn>",
+        "<hung@..>",
+        "<hung@nuce.edu.vn.>",
+        "<.gitkeep@nuce.edu.vn>",
+        "<hung@[127.0.0.1]>",
+        "<hung/new@nuce.edu.vn>",
+    ] {
+        let input = format!("HELO x\r\nMAIL FROM:<>\r\nRCPT TO:{path}\r\nDATA\r\n");
+        let codes = codes(&tree, input.as_bytes());
+        assert!(codes[2] == 550 || codes[2] == 501, "{path}: {codes:?}");
+        assert_eq!(codes[3], 503, "{path}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_symbolic_link_is_no_mailbox() {
+    let tree = Tree::new();
+    let link = |from: &str, to: &str| {
+        std::os::unix::fs::symlink(tree.root().join(from), tree.root().join(to)).unwrap();
+    };
+    link("nuce.edu.vn/hung", "nuce.edu.vn/link");
+    link("nuce.edu.vn", "link.vn");
+    let input =
+        b"HELO x\r\nMAIL FROM:<>\r\nRCPT TO:<link@nuce.edu.vn>\r\nRCPT TO:<hung@link.vn>\r\n";
+    assert_eq!(codes(&tree, input), [250, 250, 550, 550]);
+}
+
+#[test]
+fn postmaster_is_reached_without_a_domain() {
+    let tree = Tree::new();
+    let input = b"HELO x\r\nMAIL FROM:<>\r\nRCPT TO:<Postmaster>\r\nDATA\r\n.\r\n";
+    let home = Config { hostname: "Nuce.edu.vn".to_owned(), ..config() };
+    assert!(answers_with(&tree, &home, input).ends_with("250 OK\r\n"));
+    assert_eq!(tree.mail("nuce.edu.vn/postmaster").len(), 1);
+    assert!(answers(&tree, input).ends_with("250 OK\r\n"));
+    assert_eq!(tree.mail("example.com/postmaster").len(), 1);
+    // A domain without one does not hide the postmasters of the others.
+    tree.add("a.vn/an");
+    assert!(answers(&tree, input).ends_with("250 OK\r\n"));
+    assert_eq!(tree.mail("example.com/postmaster").len(), 2);
+}
+
+#[test]
+fn vrfy_looks_the_user_up() {
+    for (argument, answer) in [
+        ("hung", "250 <hung@nuce.edu.vn>"),
+        ("HUNG", "250 <hung@nuce.edu.vn>"),
+        ("\"hung\"", "250 <hung@nuce.edu.vn>"),
+        ("hung@nuce.edu.vn", "250 <hung@nuce.edu.vn>"),
+        ("<Hung@nuce.edu.vn>", "250 <hung@nuce.edu.vn>"),
+        ("Hung <hung@nuce.edu.vn>", "250 <hung@nuce.edu.vn>"),
+        ("postmaster", "553 *"),
+        ("<postmaster>", "250 <postmaster@example.com>"),
+        ("nobody", "550 No such user here"),
+        ("hung@gmail.com", "550 No such user here"),
+        ("..", "501 *"),
+        ("\"../nuce.edu.vn/hung\"", "550 No such user here"),
+    ] {
+        let output = answers(&Tree::new(), format!("VRFY {argument}\r\n").as_bytes());
+        let reply = output.lines().nth(1).unwrap();
+        assert!(matches(reply, answer), "VRFY {argument}: {reply}");
+    }
+}
