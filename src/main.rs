@@ -4,7 +4,6 @@
 //! read `server`, then `smtp`, and the rooms below as you meet them.
 
 mod address;
-mod buffer;
 mod channel;
 mod config;
 mod mailboxes;
@@ -28,7 +27,7 @@ use log::{Level, LevelFilter};
 use crate::channel::wire::StopFlag;
 use crate::config::{Action, Config};
 use crate::mailboxes::MailboxTree;
-use crate::server::{Door, Protocol};
+use crate::server::{Listener, Protocol};
 
 /// The exit status when the command line is wrong.
 const USAGE_ERROR: u8 = 2;
@@ -65,11 +64,11 @@ fn run(config: Config) -> Result<(), String> {
         fs::create_dir_all(folder)
             .map_err(|e| format!("cannot record in {}: {e}; name another", folder.display()))?;
     }
-    let doors = server::open_doors(&config)?;
+    let listeners = server::bind_listeners(&config)?;
     let stop = StopFlag::default();
     stop_on_ctrl_c(&stop)?;
-    say_what_to_type(&doors, &addresses, &config)?;
-    server::run(doors, config, mailboxes, stop)
+    say_what_to_type(&listeners, &addresses, &config)?;
+    server::run(listeners, config, mailboxes, stop)
 }
 
 /// Starts the log: `info` unless `--show` or `RUST_LOG` says more.
@@ -124,13 +123,17 @@ fn stop_on_ctrl_c(stop: &StopFlag) -> Result<(), String> {
 }
 
 /// Prints where the server is, a first conversation to type, and how to read the mail.
-fn say_what_to_type(doors: &[Door], mailboxes: &[String], config: &Config) -> Result<(), String> {
+fn say_what_to_type(
+    listeners: &[Listener],
+    mailboxes: &[String],
+    config: &Config,
+) -> Result<(), String> {
     let first = mailboxes.iter().find(|mailbox| !mailbox.starts_with("postmaster@"));
     let mailbox = first.or(mailboxes.first()).map_or("", String::as_str);
     let (mut places, mut hints) = (Vec::new(), String::new());
-    for Door { protocol, listener } in doors {
+    for Listener { protocol, socket } in listeners {
         let address =
-            listener.local_addr().map_err(|e| format!("the listening socket failed: {e}"))?;
+            socket.local_addr().map_err(|e| format!("the listening socket failed: {e}"))?;
         // Who listens everywhere is reached here; by number, since `localhost` may mean ::1.
         let here = address.ip().is_unspecified();
         let (ip, port) =

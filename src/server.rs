@@ -1,4 +1,5 @@
-//! The front door: accepts clients, hands them to the pool, turns away whom nobody can serve, stops.
+//! The listening sockets: accepts clients, hands them to the pool, turns away those whom nobody can
+//! serve, and stops.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -7,8 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use log::{info, warn};
+use log::{debug, info, warn};
 
+use crate::channel::Ended;
 use crate::channel::wire::{Deadline, StopFlag, Wire};
 use crate::config::{Config, Pop3};
 use crate::mailboxes::MailboxTree;
@@ -16,12 +18,46 @@ use crate::pool::{Load, Pool};
 use crate::session_limit::{Admission, SessionLimit};
 use crate::{pop3, smtp};
 
-/// How long a client waits for a free thread. A thread that has just said 221 is free sooner.
+/// How long a client waits for a free thread. A thread that has just sent 221 is free sooner.
 const WAIT_FOR_THREAD: Duration = Duration::from_millis(700);
 /// How long the sessions may take to end when the server stops.
 const WAIT_FOR_SESSIONS: Duration = Duration::from_secs(4);
 /// The pause after a failed accept: without file handles the next one would fail at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What is spoken on a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    Smtp,
+    Pop3,
+}
+
+/// A socket that listens, and what is spoken there.
+#[derive(Debug)]
+pub struct Listener {
+    pub protocol: Protocol,
+    pub socket: TcpListener,
+}
+
+/// One port, and the threads for its clients.
+///
+/// Each port has a pool of its own. A mail reader may stay silent for ten minutes (RFC 1939 §3), and
+/// a mail sender may not wait behind sixty-four of those.
+struct Port {
+    protocol: Protocol,
+    load: Arc<Load>,
+    common: Arc<Common>,
+}
+
+/// What the sessions of all ports have in common.
+struct Common {
+    config: Config,
+    mailboxes: MailboxTree,
+    session_limit: SessionLimit,
+    /// The number of the last session.
+    sessions: AtomicU64,
+    stop: StopFlag,
+}
 
 /// A client that was accepted, and waits for its thread.
 struct Client {
@@ -33,64 +69,38 @@ struct Client {
     _admission: Admission,
 }
 
-/// What is spoken behind a door.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Protocol {
-    Smtp,
-    Pop3,
+/// Why a client gets no session.
+#[derive(Clone, Copy)]
+enum TurnedAway {
+    Stopping,
+    TooManySessions,
+    AllThreadsBusy,
 }
 
-/// A socket that listens, and the protocol that is spoken there.
-#[derive(Debug)]
-pub struct Door {
-    pub protocol: Protocol,
-    pub listener: TcpListener,
-}
-
-/// What every session needs.
-struct House {
-    config: Config,
-    mailboxes: MailboxTree,
-    session_limit: SessionLimit,
-    /// The number of the last session.
-    sessions: AtomicU64,
-    stop: StopFlag,
-}
-
-/// One door, and the threads for those who come through it.
-///
-/// Each door has a pool of its own. A mail reader may stay silent for ten minutes (RFC 1939 §3), and
-/// a mail sender may not wait behind sixty-four of those.
-struct Hall {
-    house: Arc<House>,
-    protocol: Protocol,
-    load: Arc<Load>,
-}
-
-/// Opens the doors.
+/// Binds the sockets.
 ///
 /// # Errors
 /// One line that says what to do, when an address is taken or not ours. The address for POP3 that
 /// nobody asked for may be taken: somebody who starts a second server wants it to start.
-pub fn open_doors(config: &Config) -> Result<Vec<Door>, String> {
-    let listener = listen("--listen", &config.listen, 2525)?;
-    let mut doors = vec![Door { protocol: Protocol::Smtp, listener }];
-    let listener = match &config.pop3 {
+pub fn bind_listeners(config: &Config) -> Result<Vec<Listener>, String> {
+    let socket = bind("--listen", &config.listen, 2525)?;
+    let mut listeners = vec![Listener { protocol: Protocol::Smtp, socket }];
+    let socket = match &config.pop3 {
         Pop3::Off => None,
-        Pop3::At(address) => Some(listen("--pop3", address, 1110)?),
-        Pop3::IfFree(address) => listen("--pop3", address, 1110)
+        Pop3::At(address) => Some(bind("--pop3", address, 1110)?),
+        Pop3::IfFree(address) => bind("--pop3", address, 1110)
             .inspect_err(|message| warn!("mail cannot be collected: {message}"))
             .ok(),
     };
-    doors.extend(listener.map(|listener| Door { protocol: Protocol::Pop3, listener }));
-    Ok(doors)
+    listeners.extend(socket.map(|socket| Listener { protocol: Protocol::Pop3, socket }));
+    Ok(listeners)
 }
 
-/// Opens one door, as `flag` says; `port` is the usual one, and the next is free to advise.
+/// Binds one socket, as `flag` says; `port` is the usual one, and the next is free to advise.
 ///
 /// # Errors
 /// One line that says what to do.
-fn listen(flag: &str, address: &str, port: u16) -> Result<TcpListener, String> {
+fn bind(flag: &str, address: &str, port: u16) -> Result<TcpListener, String> {
     TcpListener::bind(address).map_err(|e| match e.kind() {
         ErrorKind::AddrInUse => format!(
             "{address} is taken: another server runs there; stop it, or choose another port with \
@@ -110,20 +120,20 @@ fn listen(flag: &str, address: &str, port: u16) -> Result<TcpListener, String> {
 /// # Errors
 /// One line that says what to do, when the system has no threads for this.
 pub fn run(
-    doors: Vec<Door>,
+    listeners: Vec<Listener>,
     config: Config,
     mailboxes: MailboxTree,
     stop: StopFlag,
 ) -> Result<(), String> {
     let no_threads = |e| format!("cannot start {e}; choose fewer with --threads");
     let (session_limit, sessions) = (SessionLimit::new(config.max_per_client), AtomicU64::new(0));
-    let house = Arc::new(House { config, mailboxes, session_limit, sessions, stop });
+    let common = Arc::new(Common { config, mailboxes, session_limit, sessions, stop });
     let mut pools = Vec::new();
-    for door in doors {
-        pools.push(serve_at(door, &house).map_err(no_threads)?);
+    for listener in listeners {
+        pools.push(open(listener, &common).map_err(no_threads)?);
     }
 
-    while !house.stop.load(Ordering::Relaxed) {
+    while !common.stop.load(Ordering::Relaxed) {
         thread::park();
     }
     info!("stopping: sessions hear so and end; Ctrl-C again ends them at once");
@@ -136,22 +146,23 @@ pub fn run(
     Ok(())
 }
 
-/// Starts the threads for one door: the workers, the acceptor and the doorkeeper.
-fn serve_at(door: Door, house: &Arc<House>) -> io::Result<Arc<Pool<Client>>> {
-    let Door { protocol, listener } = door;
-    let load = Arc::new(Load::new(house.config.threads));
-    let hall = Arc::new(Hall { house: Arc::clone(house), protocol, load: Arc::clone(&load) });
+/// Starts the threads of one port: the workers, the one that accepts and the one that turns away.
+fn open(listener: Listener, common: &Arc<Common>) -> io::Result<Arc<Pool<Client>>> {
+    let Listener { protocol, socket } = listener;
+    let load = Arc::new(Load::new(common.config.threads));
+    let port = Port { protocol, load: Arc::clone(&load), common: Arc::clone(common) };
+    let port = Arc::new(port);
     let pool = {
-        let hall = Arc::clone(&hall);
-        Arc::new(Pool::new(load, move |client| hall.serve(client))?)
+        let port = Arc::clone(&port);
+        Arc::new(Pool::new(load, move |client| port.serve(client))?)
     };
-    spawn("acceptor", {
-        let (hall, pool) = (Arc::clone(&hall), Arc::clone(&pool));
-        move || accept_forever(&listener, &hall, &pool)
+    spawn("accept", {
+        let (port, pool) = (Arc::clone(&port), Arc::clone(&pool));
+        move || accept_forever(&socket, &port, &pool)
     })?;
-    spawn("doorkeeper", {
+    spawn("turn-away", {
         let pool = Arc::clone(&pool);
-        move || turn_away_forever(&hall, &pool)
+        move || turn_away_forever(&port, &pool)
     })?;
     Ok(pool)
 }
@@ -162,13 +173,13 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
 }
 
 /// Accepts clients for ever. When that fails, for want of file handles, it tries again in a moment.
-fn accept_forever(listener: &TcpListener, hall: &Hall, pool: &Pool<Client>) {
+fn accept_forever(socket: &TcpListener, port: &Port, pool: &Pool<Client>) {
     let mut failing = false;
     loop {
-        match listener.accept() {
+        match socket.accept() {
             Ok((stream, address)) => {
                 failing = false;
-                hall.welcome(stream, address, pool);
+                port.admit(stream, address, pool);
             }
             Err(e) => {
                 if !failing {
@@ -182,38 +193,24 @@ fn accept_forever(listener: &TcpListener, hall: &Hall, pool: &Pool<Client>) {
 }
 
 /// Turns away whoever waits too long for a thread.
-fn turn_away_forever(hall: &Hall, pool: &Pool<Client>) {
+fn turn_away_forever(port: &Port, pool: &Pool<Client>) {
     loop {
-        hall.turn_away_busy(pool.next_overdue(WAIT_FOR_THREAD));
+        port.turn_away_busy(pool.next_overdue(WAIT_FOR_THREAD));
     }
 }
 
-impl Hall {
+impl Port {
     /// Hands a new client to the pool, or says why not.
-    fn welcome(&self, stream: TcpStream, address: SocketAddr, pool: &Pool<Client>) {
-        let House { config, session_limit, sessions, stop, .. } = &*self.house;
-        let Config { hostname, max_per_client, .. } = config;
+    fn admit(&self, stream: TcpStream, address: SocketAddr, pool: &Pool<Client>) {
+        let Common { config, session_limit, sessions, stop, .. } = &*self.common;
         let session = sessions.fetch_add(1, Ordering::Relaxed) + 1;
         if stop.load(Ordering::Relaxed) {
-            return turn_away(
-                stream,
-                match self.protocol {
-                    Protocol::Smtp => smtp::reply::stopping(hostname).to_string(),
-                    Protocol::Pop3 => pop3::reply::stopping().to_string(),
-                },
-            );
+            return send_and_close(stream, &self.last_reply(TurnedAway::Stopping));
         }
         let Some(_admission) = session_limit.admit(address.ip()) else {
-            warn!("[{session}] {address} turned away: it has {max_per_client} sessions already");
-            return turn_away(
-                stream,
-                match self.protocol {
-                    Protocol::Smtp => {
-                        smtp::reply::too_many_sessions(hostname, *max_per_client).to_string()
-                    }
-                    Protocol::Pop3 => pop3::reply::too_many_sessions(*max_per_client).to_string(),
-                },
-            );
+            let limit = config.max_per_client;
+            warn!("[{session}] {address} turned away: it has {limit} sessions already");
+            return send_and_close(stream, &self.last_reply(TurnedAway::TooManySessions));
         };
         if let Err(client) = pool.submit(Client { stream, address, session, _admission }) {
             self.turn_away_busy(client);
@@ -222,59 +219,82 @@ impl Hall {
 
     /// Turns a client away because every thread is busy.
     fn turn_away_busy(&self, client: Client) {
-        let Config { hostname, threads, .. } = &self.house.config;
-        warn!(
-            "[{}] {} turned away: {threads} of {threads} threads busy",
-            client.session, client.address
-        );
-        let reply = match self.protocol {
-            Protocol::Smtp => smtp::reply::all_threads_busy(hostname, *threads).to_string(),
-            Protocol::Pop3 => pop3::reply::all_threads_busy(*threads).to_string(),
-        };
-        turn_away(client.stream, reply);
+        let Client { stream, address, session, _admission } = client;
+        let threads = self.load.threads;
+        warn!("[{session}] {address} turned away: {threads} of {threads} threads busy");
+        send_and_close(stream, &self.last_reply(TurnedAway::AllThreadsBusy));
     }
 
-    /// One client's session, on a thread of the pool.
+    /// The only reply to a client that gets no session.
+    fn last_reply(&self, why: TurnedAway) -> String {
+        use Protocol::{Pop3, Smtp};
+        use TurnedAway::{AllThreadsBusy, Stopping, TooManySessions};
+
+        let Config { hostname, threads, max_per_client, .. } = &self.common.config;
+        match (self.protocol, why) {
+            (Smtp, Stopping) => smtp::reply::stopping(hostname).to_string(),
+            (Smtp, TooManySessions) => {
+                smtp::reply::too_many_sessions(hostname, *max_per_client).to_string()
+            }
+            (Smtp, AllThreadsBusy) => smtp::reply::all_threads_busy(hostname, *threads).to_string(),
+            (Pop3, Stopping) => pop3::reply::stopping().to_string(),
+            (Pop3, TooManySessions) => pop3::reply::too_many_sessions(*max_per_client).to_string(),
+            (Pop3, AllThreadsBusy) => pop3::reply::all_threads_busy(*threads).to_string(),
+        }
+    }
+
+    /// Serves one client, on a thread of the pool.
     fn serve(&self, client: Client) {
+        let session = client.session;
+        match self.converse(client) {
+            Ok(Ended::Done) => {}
+            Ok(Ended::Late(late)) => debug!("[{session}] left without a last reply: {late}"),
+            Ok(Ended::Gone(e)) | Err(e) => debug!("[{session}] the client is gone: {e}"),
+        }
+    }
+
+    /// Lets the protocol of this port converse with a client.
+    ///
+    /// # Errors
+    /// When the socket is already dead.
+    fn converse(&self, client: Client) -> io::Result<Ended> {
         let Client { stream, address, session, _admission } = client;
-        let House { config, mailboxes, stop, .. } = &*self.house;
+        let Common { config, mailboxes, stop, .. } = &*self.common;
         let (busy, threads) = (self.load.busy(), self.load.threads);
-        let pop3 = if self.protocol == Protocol::Pop3 { " for POP3" } else { "" };
-        info!("[{session}] {address} connected{pop3}, {busy} of {threads} threads busy");
-        let (load, stop) = (Arc::clone(&self.load), Arc::clone(stop));
-        let deadline = match self.protocol {
-            Protocol::Smtp => Deadline::new(config.timeout, load, stop),
-            Protocol::Pop3 => Deadline::patient(pop3::timeout(config), stop),
-        };
-        let wire = match Wire::new(stream, &deadline) {
-            Ok(wire) => wire,
-            Err(e) => return warn!("[{session}] {address} is gone: {e}"),
-        };
-        let deadline = &deadline;
-        let has_last_word = match self.protocol {
+        let (stop, load) = (Arc::clone(stop), Arc::clone(&self.load));
+        // Each protocol has its deadline; the wire borrows it to the end.
+        let (deadline, wire);
+        let ended = match self.protocol {
             Protocol::Smtp => {
-                let client = address.ip();
+                info!("[{session}] {address} connected, {busy} of {threads} threads busy");
+                deadline = Deadline::new(config.timeout, load, stop);
+                wire = Wire::new(stream, &deadline)?;
+                let (client, deadline) = (address.ip(), &deadline);
                 let context = smtp::Context { session, client, config, mailboxes, deadline };
                 smtp::Conversation::new(&wire, &wire, context).run()
             }
             Protocol::Pop3 => {
-                let penalty = pop3::PENALTY;
+                info!("[{session}] {address} connected for POP3, {busy} of {threads} threads busy");
+                deadline = Deadline::patient(pop3::timeout(config), stop);
+                wire = Wire::new(stream, &deadline)?;
+                let (deadline, penalty) = (&deadline, pop3::PENALTY);
                 let context = pop3::Context { session, config, mailboxes, deadline, penalty };
                 pop3::Conversation::new(&wire, &wire, context).run()
             }
         };
-        if has_last_word {
+        if let Ended::Done = ended {
             wire.hang_up();
         }
+        Ok(ended)
     }
 }
 
-/// Says a last word to a client that gets no session, without ever waiting for it.
-fn turn_away(mut stream: TcpStream, reply: String) {
+/// Sends one reply to a client that gets no session, without ever waiting for it.
+fn send_and_close(mut stream: TcpStream, reply: &str) {
     let mut scratch = [0; 1024];
     // A new connection takes one line without blocking; a client that is gone loses nothing.
     let _ = stream.set_nonblocking(true);
-    let _ = stream.write_all((reply + "\r\n").as_bytes());
+    let _ = stream.write_all(format!("{reply}\r\n").as_bytes());
     let _ = stream.shutdown(Shutdown::Write);
     // What the client has already sent is read, or closing would reset the connection and could
     // destroy the reply.
@@ -295,15 +315,15 @@ mod tests {
         let taken = TcpListener::bind("127.0.0.1:0").unwrap();
         let taken = taken.local_addr().unwrap().to_string();
         let listen = "127.0.0.1:0".to_owned();
-        let doors = |pop3| {
+        let protocols = |pop3| {
             let config = Config { listen: listen.clone(), pop3, ..Config::default() };
-            let doors = open_doors(&config)?;
-            Ok::<_, String>(doors.iter().map(|door| door.protocol).collect::<Vec<_>>())
+            let listeners = bind_listeners(&config)?;
+            Ok::<_, String>(listeners.iter().map(|listener| listener.protocol).collect::<Vec<_>>())
         };
-        assert_eq!(doors(Pop3::Off), Ok(vec![Protocol::Smtp]));
-        assert_eq!(doors(Pop3::IfFree(taken.clone())), Ok(vec![Protocol::Smtp]));
-        assert_eq!(doors(Pop3::At(listen.clone())), Ok(vec![Protocol::Smtp, Protocol::Pop3]));
-        let message = doors(Pop3::At(taken)).unwrap_err();
+        assert_eq!(protocols(Pop3::Off), Ok(vec![Protocol::Smtp]));
+        assert_eq!(protocols(Pop3::IfFree(taken.clone())), Ok(vec![Protocol::Smtp]));
+        assert_eq!(protocols(Pop3::At(listen.clone())), Ok(vec![Protocol::Smtp, Protocol::Pop3]));
+        let message = protocols(Pop3::At(taken)).unwrap_err();
         assert!(message.contains("--pop3 127.0.0.1:1111"), "{message}");
     }
 

@@ -146,6 +146,9 @@ fn the_250_comes_after_write_fsync_rename_and_fsync_of_the_folder() {
     let wanted = [
         "write tmp",
         "write tmp",
+        "354",
+        "write tmp",
+        "write tmp",
         "fsync tmp",
         "fsync tmp",
         "rename",
@@ -165,6 +168,7 @@ fn step(line: &str) -> Option<&'static str> {
         _ if is("fsync") && line.contains("/new>") => Some("fsync new"),
         _ if is("fsync") && line.contains(".M") => Some("fsync tmp"),
         _ if line.contains(" rename") => Some("rename"),
+        _ if is("sendto") && line.contains("354 ") => Some("354"),
         _ if is("sendto") && line.contains("250 OK") => Some("reply"),
         _ => None,
     }

@@ -3,9 +3,10 @@
 //! The reader stops at each LF, so that a wrong ending is seen at once and can be answered. A line
 //! over the limit comes in pieces, so that no client decides how much memory it takes.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, BufReader, Read};
 
-use crate::buffer::Buffer;
+/// The octets that are read at once: a page, since a thousand clients have a thousand of them.
+const READ_BUFFER: usize = 4 * 1024;
 
 /// How a line, or a piece of one, ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,9 +31,9 @@ pub struct Line<'a> {
     pub continued: bool,
 }
 
-impl Line<'_> {
+impl<'a> Line<'a> {
     /// The line without the CR and LF that end it.
-    pub fn text(&self) -> &[u8] {
+    pub fn text(&self) -> &'a [u8] {
         match self.bytes {
             [text @ .., b'\r', b'\n'] | [text @ .., b'\n' | b'\r'] => text,
             text => text,
@@ -42,7 +43,7 @@ impl Line<'_> {
 
 /// Cuts what a client sends into lines.
 pub struct Lines<R> {
-    reader: Buffer<R>,
+    reader: BufReader<LastRead<R>>,
     /// How much of the reader's buffer is the line that was given last.
     given: usize,
     /// The line that was given last, if it did not lie whole in the buffer.
@@ -51,23 +52,30 @@ pub struct Lines<R> {
     cut_after: Option<u8>,
 }
 
+/// A reader that remembers whether its last read filled the whole buffer: then more is probably here.
+struct LastRead<R> {
+    reader: R,
+    filled: bool,
+}
+
 impl<R: Read> Lines<R> {
     pub fn new(reader: R) -> Self {
-        Lines { reader: Buffer::new(reader), given: 0, line: Vec::new(), cut_after: None }
+        let reader = BufReader::with_capacity(READ_BUFFER, LastRead { reader, filled: false });
+        Lines { reader, given: 0, line: Vec::new(), cut_after: None }
     }
 
     /// Reads the next line of at most `limit` octets, or a piece of that size of a longer one;
     /// `None` when the client has sent its last. An end without a line ending is no line.
     ///
     /// # Errors
-    /// Those of the reader underneath; `TimedOut` when its deadline passed.
+    /// Those of the reader underneath.
     pub fn next(&mut self, limit: usize) -> io::Result<Option<Line<'_>>> {
-        self.reader.consume(std::mem::take(&mut self.given));
-        match plain_line_in(self.reader.arrived()) {
+        self.finish_last();
+        match plain_line_in(self.reader.buffer()) {
             // Nearly every line is such a line. It is shown where it lies, and not copied.
             Some(length) if length <= limit && self.cut_after.is_none() => {
                 self.given = length;
-                let bytes = &self.reader.arrived()[..length];
+                let bytes = &self.reader.buffer()[..length];
                 Ok(Some(Line { bytes, ending: Ending::Crlf, continued: false }))
             }
             _ => self.next_of_any_kind(limit),
@@ -89,18 +97,58 @@ impl<R: Read> Lines<R> {
         Ok(Some(Line { bytes: &self.line, ending, continued }))
     }
 
+    /// The line that was given last, once more.
+    pub fn last(&self) -> Line<'_> {
+        let bytes = self.reader.buffer().get(..self.given).filter(|bytes| !bytes.is_empty());
+        let bytes = bytes.unwrap_or(&self.line);
+        Line { bytes, ending: ending(bytes, None), continued: false }
+    }
+
+    /// Reads the rest of a line that was cut, and throws it away. The first piece stands for it.
+    ///
+    /// # Errors
+    /// Those of [`Lines::next`].
+    pub fn skip_rest(&mut self) -> io::Result<()> {
+        self.cut_after = None;
+        self.line.extend_from_slice(b"\r\n");
+        self.reader.skip_until(b'\n').map(drop)
+    }
+
     /// Waits for the first octet of a line and shows it without taking it.
     ///
     /// # Errors
     /// Those of [`Lines::next`].
     pub fn peek(&mut self) -> io::Result<Option<u8>> {
-        self.reader.consume(std::mem::take(&mut self.given));
+        self.finish_last();
         Ok(self.reader.fill_buf()?.first().copied())
     }
 
     /// Whether another whole line has arrived, so that reading it cannot block.
     pub fn has_whole_line(&self) -> bool {
-        self.reader.arrived().iter().skip(self.given).any(|&b| b == b'\n')
+        self.arrived().contains(&b'\n')
+    }
+
+    /// Whether more has probably arrived than the buffer could hold.
+    pub fn has_filled_buffer(&self) -> bool {
+        self.reader.get_ref().filled
+    }
+
+    /// What was read and not given.
+    fn arrived(&self) -> &[u8] {
+        self.reader.buffer().get(self.given..).unwrap_or_default()
+    }
+
+    /// Takes the line that was given last out of the buffer.
+    fn finish_last(&mut self) {
+        self.reader.consume(std::mem::take(&mut self.given));
+    }
+}
+
+impl<R: Read> Read for LastRead<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.reader.read(buffer)?;
+        self.filled = count == buffer.len();
+        Ok(count)
     }
 }
 

@@ -1,9 +1,9 @@
-//! The two directions of a conversation: lines are heard, replies are said.
+//! The transmission channel to one client (§2.1): commands and text are heard, replies are sent.
 //!
 //! Replies are held back while the client's next line is here already, and sent before a read that
 //! may block (RFC 2920 §3.2): the client never waits for a reply that waits for the client.
 
-pub mod ascii;
+pub mod heard;
 pub mod line;
 pub mod recording;
 pub mod transcript;
@@ -12,34 +12,46 @@ pub mod wire;
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Read, Write};
 
-use crate::channel::line::{Ending, Line, Lines};
-use crate::channel::transcript::Transcript;
-use crate::channel::wire::Deadline;
+use self::heard::Heard;
+use self::line::{Ending, Line, Lines};
+use self::transcript::Transcript;
+use self::wire::{Deadline, Late};
 
 /// The octets of replies that may be held back.
 pub const MAX_HELD: usize = 4 * 1024;
-/// The octets of a line that are thrown away at once.
-const SKIP: usize = 64 * 1024;
+/// The first octet of a TLS handshake record (RFC 8446 §5.1).
+const TLS_HANDSHAKE: u8 = 0x16;
 
-/// A conversation with one client.
+/// The channel to one client.
 pub struct Channel<'a, R, W> {
     lines: Lines<R>,
     writer: W,
-    /// Replies that were said but not sent.
+    /// Replies that were given to the channel and not sent yet.
     held: Vec<u8>,
     transcript: Transcript,
     deadline: &'a Deadline,
-    /// Whether the time of the next line runs already.
+    /// Whether the time of the next text line runs already: it goes on after a cut.
     line_begun: bool,
 }
 
-/// Why a conversation cannot go on.
+/// How a conversation ended.
 #[derive(Debug)]
-pub enum Lost {
-    /// The client sent no whole line in time, or the server is stopping; a last reply may be said.
-    Silent,
+pub enum Ended {
+    /// The last reply was given to the channel.
+    Done,
+    /// No whole line came in time, or the server is stopping. A last reply may still be sent.
+    Late(Late),
     /// The client is gone, or takes no more replies.
     Gone(io::Error),
+}
+
+impl From<io::Error> for Ended {
+    fn from(error: io::Error) -> Ended {
+        match error.downcast::<Late>() {
+            Ok(late) => Ended::Late(late),
+            Err(error) => Ended::Gone(error),
+        }
+    }
 }
 
 impl<'a, R: Read, W: Write> Channel<'a, R, W> {
@@ -48,60 +60,70 @@ impl<'a, R: Read, W: Write> Channel<'a, R, W> {
         Channel { lines, writer, held, transcript, deadline, line_begun: false }
     }
 
-    /// Hears the next line, or a piece of one that is over `limit` octets.
+    /// Hears a command of at most `limit` octets, CRLF included. It is not noted yet: the caller
+    /// does so with [`Channel::note_heard`], or hides the secret in it.
     ///
     /// # Errors
     /// When no line comes any more; the client's end of the conversation is `Gone`.
-    pub fn hear(&mut self, limit: usize) -> Result<Line<'_>, Lost> {
-        self.prepare_to_hear()?;
-        let line = self.lines.next(limit).map_err(cannot_hear)?.ok_or_else(ended)?;
+    pub fn hear_command(&mut self, limit: usize) -> Result<Heard<'_>, Ended> {
+        self.send_held_before_a_wait()?;
+        self.deadline.restart();
+        if self.lines.peek()? == Some(TLS_HANDSHAKE) {
+            // A TLS client waits for an answer before it ever ends a line.
+            self.lines.next(1)?;
+            return Ok(Heard::TlsHello);
+        }
+        let ending = self.lines.next(limit)?.ok_or_else(hung_up)?.ending;
+        if ending == Ending::Cut {
+            self.lines.skip_rest()?;
+        }
+        Ok(match ending {
+            Ending::Crlf => Heard::from_line(self.lines.last().text()),
+            Ending::StrayCr | Ending::Bare => Heard::WrongLineEnd,
+            Ending::Cut => Heard::TooLong,
+        })
+    }
+
+    /// Hears the next line of a message, or a piece of one that is over `limit` octets.
+    ///
+    /// # Errors
+    /// Those of [`Channel::hear_command`].
+    pub fn hear_text(&mut self, limit: usize) -> Result<Line<'_>, Ended> {
+        self.send_held_before_a_wait()?;
+        if !self.line_begun {
+            self.deadline.restart();
+        }
+        let line = self.lines.next(limit)?.ok_or_else(hung_up)?;
         self.line_begun = line.ending == Ending::Cut;
         self.transcript.heard(&line);
         Ok(line)
     }
 
-    /// Waits for the first octet of the next line, and leaves it there.
-    ///
-    /// # Errors
-    /// Those of [`Channel::hear`].
-    pub fn peek(&mut self) -> Result<u8, Lost> {
-        self.prepare_to_hear()?;
-        self.lines.peek().map_err(cannot_hear)?.ok_or_else(ended)
+    /// Whether the next line may have to be waited for. A read that filled the buffer means that
+    /// more is here.
+    pub fn may_wait(&self) -> bool {
+        !self.lines.has_whole_line() && !self.lines.has_filled_buffer()
     }
 
-    /// Hears the rest of a line, and forgets it.
-    ///
-    /// # Errors
-    /// Those of [`Channel::hear`].
-    pub fn skip_line(&mut self) -> Result<(), Lost> {
-        while self.hear(SKIP)?.ending == Ending::Cut {}
-        Ok(())
+    /// Whether the line that was heard last begins with this verb, whatever else is wrong with it.
+    pub fn heard_verb(&self, verb: &str) -> bool {
+        let line = self.lines.last().bytes.trim_ascii_start();
+        line.get(..verb.len()).is_some_and(|start| start.eq_ignore_ascii_case(verb.as_bytes()))
     }
 
-    /// Says the lines of one reply.
-    ///
-    /// # Errors
-    /// When the client takes no more replies.
-    pub fn say(&mut self, lines: impl Iterator<Item = impl Display>) -> Result<(), Lost> {
-        for line in lines {
-            self.transcript.said(&line);
-            // Writing to a Vec cannot fail.
-            let _ = write!(self.held, "{line}\r\n");
-        }
-        if self.held.len() > MAX_HELD { self.flush() } else { Ok(()) }
+    /// Notes the command that was heard last, as it came.
+    pub fn note_heard(&mut self) {
+        self.transcript.heard(&self.lines.last());
     }
 
-    /// Says a line of a message as it is, or a piece of a long one, and CRLF where it `ends`.
-    ///
-    /// # Errors
-    /// When the client takes no more.
-    pub fn say_text(&mut self, piece: &[u8], begins: bool, ends: bool) -> Result<(), Lost> {
-        if begins {
-            self.transcript.said_text(piece);
-        }
-        self.held.extend_from_slice(piece);
-        self.held.extend_from_slice(if ends { b"\r\n" } else { b"" });
-        if self.held.len() > MAX_HELD { self.flush() } else { Ok(()) }
+    /// Notes `shown` in the place of the command that was heard last, which holds a secret.
+    pub fn note_secret(&mut self, shown: &str) {
+        self.transcript.heard_secret(shown);
+    }
+
+    /// Notes that something was heard, and not what: it may be a secret that was mistyped.
+    pub fn note_hidden(&mut self) {
+        self.transcript.heard_hidden();
     }
 
     /// Adds a line to the recording of the session, if there is one.
@@ -109,48 +131,75 @@ impl<'a, R: Read, W: Write> Channel<'a, R, W> {
         self.transcript.record(line);
     }
 
-    /// Says the last reply, for which there is not much time, and sends it.
+    /// Sends the lines of one reply, at once or with the replies that follow.
     ///
     /// # Errors
     /// When the client takes no more replies.
-    pub fn say_farewell(&mut self, lines: impl Iterator<Item = impl Display>) -> Result<(), Lost> {
-        self.deadline.shorten_for_farewell();
-        self.say(lines)?;
-        self.flush()
+    pub fn send_reply(&mut self, lines: impl Iterator<Item = impl Display>) -> Result<(), Ended> {
+        for line in lines {
+            self.transcript.sent(&line);
+            // Writing to a Vec cannot fail.
+            let _ = write!(self.held, "{line}\r\n");
+        }
+        self.send_held_beyond_the_bound()
     }
 
-    /// Sends what is held, in one write, which has as much time as a line.
+    /// Sends a line of a message as it is, or a piece of a long one, and CRLF where it `ends`.
     ///
     /// # Errors
-    /// When the client takes no more replies.
-    pub fn flush(&mut self) -> Result<(), Lost> {
+    /// When the client takes no more.
+    pub fn send_text(&mut self, piece: &[u8], begins: bool, ends: bool) -> Result<(), Ended> {
+        if begins {
+            self.transcript.sent_text(piece);
+        }
+        self.held.extend_from_slice(piece);
+        self.held.extend_from_slice(if ends { b"\r\n" } else { b"" });
+        self.send_held_beyond_the_bound()
+    }
+
+    /// Sends a last reply, for which there is not much time, and returns how the conversation ended.
+    pub fn send_last_reply(&mut self, lines: impl Iterator<Item = impl Display>) -> Ended {
+        self.deadline.shorten_for_last_reply();
+        let sent = self.send_reply(lines).and_then(|()| self.send_held());
+        sent.map_or_else(|ended| ended, |()| Ended::Done)
+    }
+
+    /// Sends what is still held after a last reply, and notes how the conversation ended.
+    pub fn close(&mut self, mut ended: Ended) -> Ended {
+        if let Ended::Done = ended
+            && let Err(failed) = self.send_held()
+        {
+            ended = failed;
+        }
+        if let Ended::Gone(_) = ended {
+            self.record("C: (half-closed)");
+        }
+        self.record("S: (closed)");
+        ended
+    }
+
+    /// Sends what is held in one write, which has as much time as a line.
+    fn send_held(&mut self) -> Result<(), Ended> {
         self.deadline.restart();
         let sent = self.writer.write_all(&self.held);
         self.held.clear();
-        sent.map_err(Lost::Gone)
+        // Whoever takes no reply in time takes no last one, either.
+        sent.map_err(Ended::Gone)
     }
 
-    /// Sends what is held unless the next line is here, and gives that line its time.
-    fn prepare_to_hear(&mut self) -> Result<(), Lost> {
-        if !self.held.is_empty() && !self.lines.has_whole_line() {
-            self.flush()?;
-        }
-        if !self.line_begun {
-            self.deadline.restart();
-            self.line_begun = true;
-        }
-        Ok(())
+    fn send_held_before_a_wait(&mut self) -> Result<(), Ended> {
+        let would_wait = !self.held.is_empty() && !self.lines.has_whole_line();
+        if would_wait { self.send_held() } else { Ok(()) }
     }
-}
 
-/// Tells a client that is slow from one that is gone.
-fn cannot_hear(error: io::Error) -> Lost {
-    if error.kind() == ErrorKind::TimedOut { Lost::Silent } else { Lost::Gone(error) }
+    fn send_held_beyond_the_bound(&mut self) -> Result<(), Ended> {
+        if self.held.len() > MAX_HELD { self.send_held() } else { Ok(()) }
+    }
 }
 
 /// The client has closed its side.
-fn ended() -> Lost {
-    Lost::Gone(ErrorKind::UnexpectedEof.into())
+fn hung_up() -> Ended {
+    Ended::Gone(ErrorKind::UnexpectedEof.into())
 }
 
 #[cfg(test)]
@@ -169,8 +218,9 @@ mod tests {
         let input = &b"one\r\ntwo\r\na long line in pieces\r\nfour\r\n"[..];
         let mut channel = Channel::new(input, Vec::new(), Transcript::new(1, None), &deadline);
         let mut hear_late = |limit| {
-            channel.hear(limit).unwrap();
-            // As a read that has to wait would do; the time begins here.
+            channel.hear_text(limit).unwrap();
+            // As a read that has to wait does.
+            deadline.start();
             let late = deadline.late();
             thread::sleep(allowed);
             late

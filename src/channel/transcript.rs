@@ -10,33 +10,23 @@ use crate::channel::recording::{Recording, client_line};
 /// A longer line is cut in the log after so many octets.
 const SHOWN: usize = 512;
 
-/// The record of one session.
+/// What is seen of one session.
 #[derive(Debug)]
 pub struct Transcript {
     /// The session's number, to tell it from the others in the log.
     session: u64,
     recording: Option<Recording>,
-    /// The verb whose argument is nobody's business.
-    secret: &'static str,
+    /// Whether the last thing that was heard is hidden.
+    has_hidden: bool,
 }
 
 impl Transcript {
     pub fn new(session: u64, recording: Option<Recording>) -> Transcript {
-        Transcript { session, recording, secret: "" }
+        Transcript { session, recording, has_hidden: false }
     }
 
-    /// Shows `*` in the place of what follows `verb`.
-    pub fn hiding(mut self, verb: &'static str) -> Transcript {
-        self.secret = verb;
-        self
-    }
-
-    /// Notes a line, or a piece of one, that the client sent.
+    /// Notes a line, or a piece of one, as the client sent it.
     pub fn heard(&mut self, line: &Line) {
-        if let Some(verb) = self.verb_of_secret(line) {
-            debug!("[{}] C: {verb} *", self.session);
-            return self.record(&format!("C: {verb} *"));
-        }
         if !line.continued {
             // The argument is formatted only if somebody will see it.
             debug!("[{}] C: {}", self.session, Visible(line.text()));
@@ -46,16 +36,34 @@ impl Transcript {
         }
     }
 
+    /// Notes `shown` in the place of a line that holds a secret.
+    pub fn heard_secret(&mut self, shown: &str) {
+        debug!("[{}] C: {shown}", self.session);
+        self.record(&format!("C: {shown}"));
+    }
+
+    /// Notes that a line came, and nothing of it: it may hold a secret that was mistyped.
+    pub fn heard_hidden(&mut self) {
+        self.heard_secret("*");
+        self.has_hidden = true;
+    }
+
     /// Notes one line of a reply.
-    pub fn said(&mut self, line: &impl fmt::Display) {
+    pub fn sent(&mut self, line: &impl fmt::Display) {
         debug!("[{}] S: {line}", self.session);
         if self.recording.is_some() {
+            let mut line = line.to_string();
+            if std::mem::take(&mut self.has_hidden) {
+                // The line that was hidden is not the one that will be played again.
+                line.truncate(line.find(' ').unwrap_or(line.len()));
+                line += " *";
+            }
             self.record(&format!("S: {line}"));
         }
     }
 
     /// Notes the beginning of a line that is part of a message, and may be any octets.
-    pub fn said_text(&mut self, line: &[u8]) {
+    pub fn sent_text(&mut self, line: &[u8]) {
         debug!("[{}] S: {}", self.session, Visible(line));
         if self.recording.is_some() {
             // What is no plain text, or too long for a page, is any text when it is played again.
@@ -63,18 +71,6 @@ impl Transcript {
             let text = if is_plain { String::from_utf8_lossy(line) } else { "*".into() };
             self.record(&format!("S: {text}"));
         }
-    }
-
-    /// The verb, if a secret follows it. It is looked for anywhere: a Backspace or an odd line end
-    /// makes a command wrong, and the secret in it no less secret.
-    fn verb_of_secret(&self, line: &Line) -> Option<&'static str> {
-        let verb = self.secret;
-        if verb.is_empty() {
-            return None;
-        }
-        let mut words = line.bytes.windows(verb.len());
-        let holds = words.any(|word| word.eq_ignore_ascii_case(verb.as_bytes()));
-        (holds || line.continued).then_some(verb)
     }
 
     /// Adds a line to the recording; one that cannot be written ends it.
@@ -128,22 +124,6 @@ mod tests {
             (b"tab\there\0", "tab\\there\\0"),
         ] {
             assert_eq!(Visible(line).to_string(), shown);
-        }
-    }
-
-    #[test]
-    fn what_follows_a_secret_verb_is_never_shown() {
-        let transcript = Transcript::new(1, None).hiding("PASS");
-        let is_secret = |input: &[u8]| {
-            let mut lines = crate::channel::line::Lines::new(input);
-            let line = lines.next(100).unwrap().unwrap();
-            transcript.verb_of_secret(&line).is_some()
-        };
-        for line in [&b"PASS x\r\n"[..], b"pass x\n", b"PAS\x08 Pass x\r\n", b" PASS\tx\r\r\n"] {
-            assert!(is_secret(line), "{}", line.escape_ascii());
-        }
-        for line in [&b"USER pas\r\n"[..], b"\r\n", b"STAT\r\n"] {
-            assert!(!is_secret(line), "{}", line.escape_ascii());
         }
     }
 

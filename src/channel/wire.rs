@@ -4,6 +4,8 @@
 //! server is stopping. That is all there is to timeouts: no timer, no registry of sockets.
 
 use std::cell::Cell;
+use std::error::Error;
+use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
@@ -16,7 +18,7 @@ use crate::pool::Load;
 /// How long a read or write may block before it looks at the deadline.
 const TICK: Duration = Duration::from_secs(1);
 /// The time for the last reply, and for reading away what still arrives after it.
-const FAREWELL: Duration = Duration::from_secs(1);
+const LAST_REPLY: Duration = Duration::from_secs(1);
 /// A client from which nothing arrives for so long after the last reply has heard it.
 const QUIET: Duration = Duration::from_millis(200);
 /// While more than four fifths of the threads are busy, a line has no more time than this.
@@ -33,8 +35,8 @@ pub type StopFlag = Arc<AtomicBool>;
 #[derive(Debug)]
 pub struct Deadline {
     allowed: Cell<Duration>,
-    /// When the line began; `None` until somebody waits for it, so that a line which is already in
-    /// the buffer costs no look at the clock.
+    /// When the line began; `None` until the session waits for it, so that a line which is already
+    /// in the buffer costs no look at the clock.
     began: Cell<Option<Instant>>,
     /// When the message began, if one is being received, and the octets that have come since.
     message: Cell<Option<(Instant, u64)>>,
@@ -42,7 +44,7 @@ pub struct Deadline {
     stop: StopFlag,
 }
 
-/// Why the time is over.
+/// Why the time is over. It leaves a read or a write as an [`io::Error`] with this inside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Late {
     Stopping,
@@ -50,6 +52,25 @@ pub enum Late {
     /// The line would have had more time if the server were not so full.
     LineUnderStress,
     Message,
+}
+
+impl fmt::Display for Late {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(match self {
+            Late::Stopping => "the server is stopping",
+            Late::Line => "no whole line came in time",
+            Late::LineUnderStress => "no whole line came in the time that a full server has",
+            Late::Message => "the message was too slow",
+        })
+    }
+}
+
+impl Error for Late {}
+
+impl From<Late> for io::Error {
+    fn from(late: Late) -> io::Error {
+        io::Error::new(ErrorKind::TimedOut, late)
+    }
 }
 
 impl Deadline {
@@ -61,7 +82,7 @@ impl Deadline {
 
     /// A deadline of `allowed` for each line, however high the load is.
     pub fn patient(allowed: Duration, stop: StopFlag) -> Deadline {
-        // Nobody counts in this load, so that it is always low.
+        // This load is always 0, so there is never stress.
         Deadline::new(allowed, Arc::new(Load::new(0)), stop)
     }
 
@@ -73,9 +94,14 @@ impl Deadline {
         }
     }
 
-    /// Gives the next line its full time.
+    /// Gives the next line its full time, from its [`Deadline::start`] on.
     pub fn restart(&self) {
         self.began.set(None);
+    }
+
+    /// Starts the time of a line, unless it runs already.
+    pub fn start(&self) {
+        self.began.set(self.began.get().or_else(|| Some(Instant::now())));
     }
 
     /// Holds the lines that follow, in and out, together to the rate of a message.
@@ -88,22 +114,21 @@ impl Deadline {
     }
 
     /// Leaves just the time for a last reply, also when the server is stopping.
-    pub fn shorten_for_farewell(&self) {
-        self.allowed.set(FAREWELL);
+    pub fn shorten_for_last_reply(&self) {
+        self.allowed.set(LAST_REPLY);
         self.message.set(None);
     }
 
-    /// Says whether the time is over, and why.
+    /// Why the time is over, if it is.
     pub fn late(&self) -> Option<Late> {
         if self.stop.load(Ordering::Relaxed) { Some(Late::Stopping) } else { self.overtime() }
     }
 
-    /// Says whether the line or the message has taken too long; the line's time begins here.
+    /// Whether the line or the message has taken too long.
     fn overtime(&self) -> Option<Late> {
         let now = Instant::now();
-        let began = self.began.get().unwrap_or(now);
-        self.began.set(Some(began));
-        let (taken, allowed) = (now.duration_since(began), self.allowed.get());
+        let taken = self.began.get().map_or(Duration::ZERO, |began| now.duration_since(began));
+        let allowed = self.allowed.get();
         if taken >= allowed {
             return Some(Late::Line);
         }
@@ -156,7 +181,7 @@ impl<'a> Wire<'a> {
         if last_word.and_then(|()| self.stream.set_read_timeout(Some(QUIET))).is_err() {
             return;
         }
-        while began.elapsed() < FAREWELL {
+        while began.elapsed() < LAST_REPLY {
             if !matches!(self.stream.read(&mut scratch), Ok(1..)) {
                 return;
             }
@@ -166,11 +191,12 @@ impl<'a> Wire<'a> {
 
 impl Read for &Wire<'_> {
     /// # Errors
-    /// `TimedOut` when the deadline has passed or the server is stopping.
+    /// [`Late`] when the deadline has passed or the server is stopping.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.deadline.start();
         loop {
-            if self.deadline.late().is_some() {
-                return Err(ErrorKind::TimedOut.into());
+            if let Some(late) = self.deadline.late() {
+                return Err(late.into());
             }
             match (&self.stream).read(buffer) {
                 Err(e) if is_tick(&e) => {}
@@ -182,18 +208,21 @@ impl Read for &Wire<'_> {
 
 impl Write for &Wire<'_> {
     /// # Errors
-    /// `TimedOut` when the deadline has passed, or the client takes nothing and the server is
-    /// stopping; a reply that the client does take is still sent then.
+    /// [`Late`] when the deadline has passed, or the client takes nothing and the server is stopping;
+    /// a reply that the client does take is still sent then.
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        while self.deadline.overtime().is_none() {
+        self.deadline.start();
+        let mut late = self.deadline.overtime();
+        loop {
+            if let Some(late) = late {
+                return Err(late.into());
+            }
             match (&self.stream).write(buffer) {
                 // It takes nothing for now: time to look whether the server is stopping, too.
-                Err(e) if is_tick(&e) && self.deadline.late().is_none() => {}
-                Err(e) if is_tick(&e) => break,
+                Err(e) if is_tick(&e) => late = self.deadline.late(),
                 result => return result.inspect(|&count| self.deadline.count(count)),
             }
         }
-        Err(ErrorKind::TimedOut.into())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -297,7 +326,7 @@ mod tests {
         deadline.stop.store(true, Ordering::Relaxed);
         assert_eq!(deadline.late(), Some(Late::Stopping));
         assert_eq!(deadline.overtime(), None);
-        deadline.shorten_for_farewell();
+        deadline.shorten_for_last_reply();
         assert_eq!(deadline.overtime(), Some(Late::Line), "two seconds are more than a moment");
         deadline.restart();
         assert_eq!(deadline.overtime(), None);

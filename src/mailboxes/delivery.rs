@@ -102,8 +102,11 @@ impl Delivery {
         Ok(self.recipients.drain(..).map(|recipient| recipient.path).collect())
     }
 
-    /// Writes the block to every file and empties it.
-    fn flush(&mut self) -> io::Result<()> {
+    /// Writes what has been collected to every file.
+    ///
+    /// # Errors
+    /// When a file cannot take it.
+    pub fn flush(&mut self) -> io::Result<()> {
         for recipient in &mut self.recipients {
             recipient.file.write_all(&self.block).map_err(|e| at(&recipient.path, e))?;
         }

@@ -9,7 +9,7 @@ use super::syntax::{
     CAPA, DELE, LIST, NOOP, PASS, QUIT, RETR, RSET, STAT, Syntax, TOP, UIDL, USER,
 };
 use crate::address::strip_prefix_ignore_case;
-use crate::channel::ascii;
+use crate::channel::heard::{EXPLAIN_BEYOND_ASCII, Heard, explain_octet};
 
 /// A command whose syntax is right. Messages are named by their number, from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,13 +55,23 @@ impl fmt::Debug for Password {
     }
 }
 
-/// Parses one line without its CRLF.
+/// Parses what was heard.
 ///
 /// # Errors
-/// The reply that says what is wrong with the line.
-pub fn parse(line: &[u8]) -> Result<Command, Reply> {
-    // Printable ASCII is all that there is in a command (RFC 1939 §3).
-    let text = ascii::parse(line).map_err(reply::not_text)?.trim_end();
+/// The reply that says what is wrong with it.
+pub fn parse(heard: &Heard) -> Result<Command, Reply> {
+    match heard {
+        Heard::Line(text) => parse_line(text),
+        Heard::Control(octet) => Err(reply::not_text(explain_octet(*octet))),
+        Heard::BeyondAscii(_) => Err(reply::not_text(EXPLAIN_BEYOND_ASCII)),
+        Heard::WrongLineEnd => Err(reply::line_not_ended_by_crlf()),
+        Heard::TooLong => Err(reply::command_line_too_long(MAX_COMMAND_LINE)),
+        Heard::TlsHello => Err(reply::tls_hello()),
+    }
+}
+
+/// Parses a line of text.
+fn parse_line(text: &str) -> Result<Command, Reply> {
     let (verb, argument) = text.split_once(' ').unwrap_or((text, ""));
     match verb.to_ascii_uppercase().as_str() {
         "USER" => Ok(Command::User(parse_whole(argument, &USER)?)),

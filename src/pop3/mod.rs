@@ -1,6 +1,6 @@
 //! One POP3 client, top to bottom: greet, log in, list and send messages, delete at QUIT (RFC 1939).
 //!
-//! The session reads from any reader and writes to any writer, so that tests need no sockets.
+//! The conversation reads from any reader and writes to any writer, so that tests need no sockets.
 
 mod command;
 mod login;
@@ -19,12 +19,10 @@ use self::command::{Command, MAX_COMMAND_LINE, Password};
 use self::login::Login;
 use self::reply::Reply;
 use self::session::{State, Step};
-use crate::channel::ascii::{self, TLS_HANDSHAKE};
-use crate::channel::line::Ending;
 use crate::channel::recording::Recording;
 use crate::channel::transcript::Transcript;
 use crate::channel::wire::{Deadline, Late};
-use crate::channel::{Channel, Lost};
+use crate::channel::{Channel, Ended};
 use crate::config::Config;
 use crate::mailboxes::{MailboxTree, Maildrop, StoredMessage};
 
@@ -37,7 +35,7 @@ pub const PENALTY: Duration = Duration::from_secs(2);
 /// The shortest time after which a silent client may be left (RFC 1939 §3).
 const SHORTEST_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 
-/// What a session finds when it begins.
+/// What a conversation finds when it begins.
 #[derive(Debug)]
 pub struct Context<'a> {
     /// The session's number in the log.
@@ -49,7 +47,7 @@ pub struct Context<'a> {
     pub penalty: Duration,
 }
 
-/// The session with one client.
+/// The conversation with one client.
 pub struct Conversation<'a, R: Read, W: Write> {
     context: Context<'a>,
     channel: Channel<'a, R, W>,
@@ -57,18 +55,6 @@ pub struct Conversation<'a, R: Read, W: Write> {
     errors: usize,
     /// The wrong passwords so far.
     wrong_passwords: usize,
-}
-
-/// Why a session ends.
-enum Hangup {
-    /// The last reply was said.
-    Done,
-    /// With this reply, which answers no command.
-    With(Reply),
-    /// In the middle of a message that cannot be read any more: no reply can be said there.
-    Broken,
-    /// The client says nothing more.
-    Lost(Lost),
 }
 
 /// The time for one line of a client: that of SMTP, but not less than RFC 1939 §3 asks for.
@@ -82,53 +68,43 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
         let (flags, folder) = (config.server_line(), config.record.as_deref());
         let head: Vec<&str> = flags.as_deref().into_iter().chain(["port: pop3"]).collect();
         let recording = folder.and_then(|folder| Recording::begin(folder, session, &head));
-        let transcript = Transcript::new(session, recording).hiding("PASS");
+        let transcript = Transcript::new(session, recording);
         let channel = Channel::new(reader, writer, transcript, context.deadline);
         Conversation { context, channel, errors: 0, wrong_passwords: 0 }
     }
 
-    /// Serves the client until one of the two hangs up, and says whether a last reply is on its way.
-    pub fn run(mut self) -> bool {
-        let number = self.context.session;
-        let last_word = match self.converse() {
-            Hangup::Done | Hangup::Broken => self.channel.flush(),
-            Hangup::With(reply) => self.say_farewell(&reply),
-            Hangup::Lost(Lost::Silent) => match self.context.deadline.late() {
-                Some(Late::Stopping) => {
-                    self.channel.record("do: stop");
-                    self.say_farewell(&reply::stopping())
-                }
-                // Nothing is said: RFC 1939 §3 wants it so.
-                late => Err(Lost::Gone(io::Error::other(format!("too slow: {late:?}")))),
-            },
-            Hangup::Lost(Lost::Gone(error)) => {
-                self.channel.record("C: (half-closed)");
-                Err(Lost::Gone(error))
+    /// Serves the client until one of the two hangs up.
+    pub fn run(mut self) -> Ended {
+        let ended = match self.converse() {
+            Ended::Late(Late::Stopping) => {
+                self.channel.record("do: stop");
+                self.send_last(&reply::stopping())
             }
+            // Nothing is said: RFC 1939 §3 wants it so.
+            ended @ (Ended::Late(_) | Ended::Done | Ended::Gone(_)) => ended,
         };
-        self.channel.record("S: (closed)");
-        if let Err(lost) = &last_word {
-            log::debug!("[{number}] the client is gone: {lost:?}");
-        }
-        last_word.is_ok()
+        self.channel.close(ended)
     }
 
-    /// Greets the client and takes turns with it. A session that ends in any other way than with
+    /// Greets the client and takes turns with it. A conversation that ends in any other way than with
     /// QUIT drops its state, and with it all marks.
-    fn converse(&mut self) -> Hangup {
+    fn converse(&mut self) -> Ended {
         let greeting = reply::greeting(&self.context.config.hostname);
         let mut state = self.answer(State::START, &greeting);
         loop {
             state = match state {
                 Ok(state) => self.turn(state),
-                Err(hangup) => return hangup,
+                Err(ended) => return ended,
             };
         }
     }
 
     /// Hears one command and answers it.
-    fn turn(&mut self, state: State) -> Result<State, Hangup> {
-        let command = match self.next_command()? {
+    fn turn(&mut self, state: State) -> Result<State, Ended> {
+        let heard = self.channel.hear_command(MAX_COMMAND_LINE)?;
+        let parsed = command::parse(&heard);
+        self.note_heard(&state, &parsed);
+        let command = match parsed {
             Ok(command) => command,
             Err(refusal) => return self.answer(state, &refusal),
         };
@@ -142,8 +118,8 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
             Step::Retrieve(maildrop, index) => self.retrieve(maildrop, index),
             Step::Top(mut maildrop, index, lines) => match maildrop.read(index) {
                 Ok(stored) => {
-                    self.say(&reply::top_follows())?;
-                    self.send(stored, Some(lines))?;
+                    self.send(&reply::top_follows())?;
+                    self.send_message(stored, Some(lines))?;
                     Ok(State::Transaction(maildrop))
                 }
                 Err(error) => self.cannot_read(maildrop, &error),
@@ -151,28 +127,20 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
             Step::Update(maildrop) => {
                 let updated = maildrop.update();
                 // The lock is gone before the client hears so: it may come back at once.
-                self.say(&reply::updated(&updated))?;
-                Err(Hangup::Done)
+                self.send(&reply::updated(&updated))?;
+                Err(Ended::Done)
             }
         }
     }
 
-    /// Reads one line and parses it; what is no command comes back as its refusal.
-    fn next_command(&mut self) -> Result<Result<Command, Reply>, Hangup> {
-        while self.channel.peek()? == TLS_HANDSHAKE {
-            // A TLS client waits for an answer before it ever ends a line.
-            self.channel.hear(1)?;
-            self.say(&reply::not_text(ascii::explain_octet(TLS_HANDSHAKE)))?;
-            self.channel.skip_line()?;
-        }
-        let line = self.channel.hear(MAX_COMMAND_LINE)?;
-        match line.ending {
-            Ending::Crlf => Ok(command::parse(line.text())),
-            Ending::StrayCr | Ending::Bare => Ok(Err(reply::line_not_ended_by_crlf())),
-            Ending::Cut => {
-                self.channel.skip_line()?;
-                Ok(Err(reply::command_line_too_long(MAX_COMMAND_LINE)))
-            }
+    /// Notes the command that was heard, and no password: before the login, what was not understood
+    /// may be one that was mistyped.
+    fn note_heard(&mut self, state: &State, parsed: &Result<Command, Reply>) {
+        match (parsed, state) {
+            (Ok(Command::Pass(_)), _) => self.channel.note_secret("PASS *"),
+            (Err(_), State::Authorization { .. }) => self.channel.note_hidden(),
+            (Err(_), _) if self.channel.heard_verb("PASS") => self.channel.note_hidden(),
+            (Ok(_) | Err(_), _) => self.channel.note_heard(),
         }
     }
 
@@ -203,14 +171,14 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
     }
 
     /// Sends a message, and marks it as retrieved once it is sent.
-    fn retrieve(&mut self, mut maildrop: Maildrop, index: usize) -> Result<State, Hangup> {
+    fn retrieve(&mut self, mut maildrop: Maildrop, index: usize) -> Result<State, Ended> {
         let stored = match maildrop.read(index) {
             Ok(stored) => stored,
             Err(error) => return self.cannot_read(maildrop, &error),
         };
         let size = maildrop.messages().get(index).map_or(0, |message| message.size);
-        self.say(&reply::message_follows(size))?;
-        self.send(stored, None)?;
+        self.send(&reply::message_follows(size))?;
+        self.send_message(stored, None)?;
         if let Some(message) = maildrop.message_mut(index) {
             message.is_retrieved = true;
         }
@@ -218,7 +186,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
     }
 
     /// Says why a message cannot be sent.
-    fn cannot_read(&mut self, maildrop: Maildrop, error: &io::Error) -> Result<State, Hangup> {
+    fn cannot_read(&mut self, maildrop: Maildrop, error: &io::Error) -> Result<State, Ended> {
         let reply = if error.kind() == ErrorKind::NotFound {
             reply::is_gone()
         } else {
@@ -229,7 +197,11 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
     }
 
     /// Sends a message up to its final dot: all of it, or its header and so many lines of its body.
-    fn send(&mut self, mut stored: StoredMessage<File>, lines: Option<u64>) -> Result<(), Hangup> {
+    fn send_message(
+        &mut self,
+        mut stored: StoredMessage<File>,
+        lines: Option<u64>,
+    ) -> Result<(), Ended> {
         self.context.deadline.begin_message();
         let mut left = lines.unwrap_or(u64::MAX);
         let mut is_body = false;
@@ -238,8 +210,9 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
                 Ok(Some(piece)) => piece,
                 Ok(None) => break,
                 Err(error) => {
+                    // No reply can be sent in the middle of a message.
                     log::error!("a message breaks off: {error}");
-                    return Err(Hangup::Broken);
+                    return Err(Ended::Done);
                 }
             };
             if is_body && piece.begins {
@@ -252,45 +225,39 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
             // A dot that begins a line is doubled, so that no line looks like the end.
             if piece.begins && piece.octets.starts_with(b".") {
                 let doubled = [b".", piece.octets].concat();
-                self.channel.say_text(&doubled, true, piece.ends)?;
+                self.channel.send_text(&doubled, true, piece.ends)?;
             } else {
-                self.channel.say_text(piece.octets, piece.begins, piece.ends)?;
+                self.channel.send_text(piece.octets, piece.begins, piece.ends)?;
             }
         }
-        self.channel.say_text(b".", true, true)?;
+        self.channel.send_text(b".", true, true)?;
         self.context.deadline.end_message();
         Ok(())
     }
 
-    /// Says one more reply, which answers no command.
-    fn say_farewell(&mut self, reply: &Reply) -> Result<(), Lost> {
-        log::warn!("[{}] closing: {reply}", self.context.session);
-        self.channel.say_farewell(reply.lines())
-    }
-
-    /// Says `reply` and goes on in `state`, unless the reply was the last one.
-    fn answer(&mut self, state: State, reply: &Reply) -> Result<State, Hangup> {
+    /// Sends `reply` and goes on in `state`, unless the reply was the last one.
+    fn answer(&mut self, state: State, reply: &Reply) -> Result<State, Ended> {
         log::trace!("[{}] now {}", self.context.session, state.name());
-        self.say(reply)?;
+        self.send(reply)?;
         Ok(state)
     }
 
-    /// Says `reply`, and hangs up if it was the last one or one refusal too many.
-    fn say(&mut self, reply: &Reply) -> Result<(), Hangup> {
-        self.channel.say(reply.lines())?;
+    /// Sends `reply`, and ends the conversation if it was the last one or one refusal too many.
+    fn send(&mut self, reply: &Reply) -> Result<(), Ended> {
+        self.channel.send_reply(reply.lines())?;
         if reply.closes {
-            return Err(Hangup::Done);
+            return Err(Ended::Done);
         }
         self.errors = if reply.is_error() { self.errors + 1 } else { 0 };
         if self.errors < MAX_ERRORS {
             return Ok(());
         }
-        Err(Hangup::With(reply::too_many_errors(MAX_ERRORS)))
+        Err(self.send_last(&reply::too_many_errors(MAX_ERRORS)))
     }
-}
 
-impl From<Lost> for Hangup {
-    fn from(lost: Lost) -> Hangup {
-        Hangup::Lost(lost)
+    /// Sends one more reply, which answers no command.
+    fn send_last(&mut self, reply: &Reply) -> Ended {
+        log::warn!("[{}] closing: {reply}", self.context.session);
+        self.channel.send_last_reply(reply.lines())
     }
 }

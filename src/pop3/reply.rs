@@ -99,6 +99,11 @@ pub fn too_many_errors(errors: usize) -> Reply {
     Reply::err(text).and_close()
 }
 
+pub fn tls_hello() -> Reply {
+    let text = "This looks like a TLS hello, and TLS is not offered here, closing (RFC 1939 3)";
+    Reply::err(text).and_close()
+}
+
 pub fn http() -> Reply {
     Reply::err("This is a mail server and that was HTTP, closing (RFC 1939 3)").and_close()
 }

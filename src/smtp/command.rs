@@ -11,7 +11,7 @@ use crate::address::{
     ForwardPath, ReversePath, is_address_literal, is_domain, parse_forward_path, parse_local_part,
     parse_reverse_path, strip_prefix_ignore_case,
 };
-use crate::channel::ascii::{self, BEYOND_ASCII};
+use crate::channel::heard::{EXPLAIN_BEYOND_ASCII, Heard, explain_octet};
 
 /// A command whose syntax is right (§4.1.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,14 +57,24 @@ const DISPLAY_NAME: &str = "a name before the <>; RFC 5321 4.1.2 has none";
 /// What was accepted although the RFC forbids it.
 pub type Tolerated = Vec<&'static str>;
 
-/// Parses one line without its CRLF.
+/// Parses what was heard, and says what was tolerated in it.
 ///
 /// # Errors
-/// The reply that says what is wrong with the line.
-pub fn parse(line: &[u8]) -> Result<(Command, Tolerated), Reply> {
-    // Blanks before the CRLF are tolerated (§4.1.1).
-    let end = line.iter().rposition(|b| !matches!(b, b' ' | b'\t')).map_or(0, |last| last + 1);
-    let text = parse_text(&line[..end])?;
+/// The reply that says what is wrong with it.
+pub fn parse(heard: &Heard) -> Result<(Command, Tolerated), Reply> {
+    match heard {
+        Heard::Line(text) => parse_line(text),
+        Heard::Control(octet) => Err(reply::not_text(explain_octet(*octet))),
+        Heard::BeyondAscii(line) if takes_address(line) => Err(reply::address_beyond_ascii()),
+        Heard::BeyondAscii(_) => Err(reply::not_text(EXPLAIN_BEYOND_ASCII)),
+        Heard::WrongLineEnd => Err(reply::line_not_ended_by_crlf()),
+        Heard::TooLong => Err(reply::command_line_too_long(MAX_COMMAND_LINE)),
+        Heard::TlsHello => Err(reply::tls_hello()),
+    }
+}
+
+/// Parses a line of text.
+fn parse_line(text: &str) -> Result<(Command, Tolerated), Reply> {
     let (verb, argument) = text.split_once(' ').unwrap_or((text, ""));
     let mut tolerated = Tolerated::new();
     let command = match verb.to_ascii_uppercase().as_str() {
@@ -85,15 +95,6 @@ pub fn parse(line: &[u8]) -> Result<(Command, Tolerated), Reply> {
         other => return Err(parse_other(other, argument)),
     };
     Ok((command, tolerated))
-}
-
-/// Parses the line as ASCII text without control characters (§2.4).
-fn parse_text(line: &[u8]) -> Result<&str, Reply> {
-    match ascii::parse(line) {
-        Ok(text) => Ok(text),
-        Err(BEYOND_ASCII) if takes_address(line) => Err(reply::address_beyond_ascii()),
-        Err(why) => Err(reply::not_text(why)),
-    }
 }
 
 /// Whether `line` begins with a verb whose argument is an address.

@@ -101,6 +101,15 @@ impl Message {
         Progress::More
     }
 
+    /// Writes to the files what has been collected of the message.
+    pub fn write_out(&mut self) {
+        if let Content::Stored(delivery) = &mut self.content
+            && let Err(error) = delivery.flush()
+        {
+            self.content = Content::Refused(store_failed(&error));
+        }
+    }
+
     /// Publishes the message after its final dot, and says where it is.
     ///
     /// # Errors

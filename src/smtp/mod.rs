@@ -1,6 +1,6 @@
 //! One SMTP client, top to bottom: greet, answer commands, receive messages (§3.1 to §3.3).
 //!
-//! The session reads from any reader and writes to any writer, so that tests need no sockets.
+//! The conversation reads from any reader and writes to any writer, so that tests need no sockets.
 
 mod command;
 mod message;
@@ -17,17 +17,15 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use self::command::{Command, MAX_COMMAND_LINE, Whom};
+use self::command::{MAX_COMMAND_LINE, Whom};
 use self::message::{MAX_TEXT_LINE, Message, Progress};
 use self::reply::Reply;
 use self::session::{Envelope, Greeting, State, Step};
 use self::trace_fields::TraceFields;
-use crate::channel::ascii::{self, TLS_HANDSHAKE};
-use crate::channel::line::Ending;
 use crate::channel::recording::Recording;
 use crate::channel::transcript::Transcript;
 use crate::channel::wire::{Deadline, Late};
-use crate::channel::{Channel, Lost};
+use crate::channel::{Channel, Ended};
 use crate::config::Config;
 use crate::mailboxes::{Delivery, Found, MailboxTree};
 
@@ -36,7 +34,7 @@ use crate::mailboxes::{Delivery, Found, MailboxTree};
 /// Deviation: §3.8 would keep it, but whoever is wrong that often is no mail program (§7.8).
 const MAX_ERRORS: usize = 20;
 
-/// What a session finds when it begins.
+/// What a conversation finds when it begins.
 #[derive(Debug)]
 pub struct Context<'a> {
     /// The session's number in the log.
@@ -48,7 +46,7 @@ pub struct Context<'a> {
     pub deadline: &'a Deadline,
 }
 
-/// The session with one client.
+/// The conversation with one client.
 pub struct Conversation<'a, R: Read, W: Write> {
     context: Context<'a>,
     channel: Channel<'a, R, W>,
@@ -56,16 +54,6 @@ pub struct Conversation<'a, R: Read, W: Write> {
     enhanced: bool,
     /// The replies of 5xx in a row.
     errors: usize,
-}
-
-/// Why a session ends.
-enum Hangup {
-    /// The last reply was said.
-    Done,
-    /// With this reply, which answers no command.
-    With(Reply),
-    /// The client says nothing more.
-    Lost(Lost),
 }
 
 impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
@@ -79,52 +67,46 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
         Conversation { context, channel, enhanced: false, errors: 0 }
     }
 
-    /// Serves the client until one of the two hangs up, and says whether a last reply is on its way.
-    pub fn run(mut self) -> bool {
-        let number = self.context.session;
-        let last_word = match self.converse() {
-            Hangup::Done => self.channel.flush(),
-            Hangup::With(reply) => self.say_farewell(&reply),
-            Hangup::Lost(Lost::Silent) => {
-                let reply = self.why_so_late();
-                self.say_farewell(&reply)
-            }
-            Hangup::Lost(Lost::Gone(error)) => {
-                self.channel.record("C: (half-closed)");
-                Err(Lost::Gone(error))
-            }
+    /// Serves the client until one of the two hangs up.
+    pub fn run(mut self) -> Ended {
+        let ended = match self.converse() {
+            Ended::Late(late) => self.explain(late),
+            ended @ (Ended::Done | Ended::Gone(_)) => ended,
         };
-        self.channel.record("S: (closed)");
-        if let Err(lost) = &last_word {
-            log::debug!("[{number}] the client is gone: {lost:?}");
-        }
-        last_word.is_ok()
+        self.channel.close(ended)
     }
 
     /// Greets the client and takes turns with it.
-    fn converse(&mut self) -> Hangup {
+    fn converse(&mut self) -> Ended {
         let greeting = reply::greeting(&self.context.config.hostname);
         let mut state = self.answer(State::Connected, &greeting);
         loop {
             state = match state {
                 Ok(state) => self.turn(state),
-                Err(hangup) => return hangup,
+                Err(ended) => return ended,
             };
         }
     }
 
     /// Hears one command and answers it.
-    fn turn(&mut self, state: State) -> Result<State, Hangup> {
-        let command = match self.next_command()? {
-            Ok(command) => command,
+    fn turn(&mut self, state: State) -> Result<State, Ended> {
+        let heard = self.channel.hear_command(MAX_COMMAND_LINE)?;
+        let parsed = command::parse(&heard);
+        self.note_heard();
+        let (command, tolerated) = match parsed {
+            Ok(parsed) => parsed,
             Err(refusal) => return self.answer(state, &refusal),
         };
+        for deviation in tolerated {
+            log::info!("[{}] accepted {deviation}", self.context.session);
+        }
         log::trace!("[{}] in {}: {command:?}", self.context.session, state.name());
         match state.step(command, self.context.config) {
             Step::Reply(state, reply) => self.answer(state, &reply),
-            Step::Find(transaction, forward_path) => {
+            Step::Find(greeting, envelope, forward_path) => {
                 let found = self.context.mailboxes.find(&forward_path);
-                let (state, reply) = transaction.with(found.inspect_err(log_store_error));
+                let (state, reply) =
+                    State::after_rcpt(greeting, envelope, found.inspect_err(log_store_error));
                 self.answer(state, &reply)
             }
             Step::Verify(state, whom) => {
@@ -138,27 +120,12 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
         }
     }
 
-    /// Reads one line and parses it; what is no command comes back as its refusal.
-    fn next_command(&mut self) -> Result<Result<Command, Reply>, Hangup> {
-        while self.channel.peek()? == TLS_HANDSHAKE {
-            // A TLS client waits for an answer before it ever ends a line.
-            self.channel.hear(1)?;
-            self.say(&reply::not_text(ascii::explain_octet(TLS_HANDSHAKE)))?;
-            self.channel.skip_line()?;
-        }
-        let line = self.channel.hear(MAX_COMMAND_LINE)?;
-        match line.ending {
-            Ending::Crlf => Ok(command::parse(line.text()).map(|(command, tolerated)| {
-                for deviation in tolerated {
-                    log::info!("[{}] accepted {deviation}", self.context.session);
-                }
-                command
-            })),
-            Ending::StrayCr | Ending::Bare => Ok(Err(reply::line_not_ended_by_crlf())),
-            Ending::Cut => {
-                self.channel.skip_line()?;
-                Ok(Err(reply::command_line_too_long(MAX_COMMAND_LINE)))
-            }
+    /// Notes the command that was heard. What follows AUTH is a password, though none is taken here.
+    fn note_heard(&mut self) {
+        if self.channel.heard_verb("AUTH") {
+            self.channel.note_secret("AUTH *");
+        } else {
+            self.channel.note_heard();
         }
     }
 
@@ -181,29 +148,33 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
         }
     }
 
-    /// Receives a message up to its final dot, and says what became of it (§4.1.1.4).
-    fn receive(&mut self, greeting: &Greeting, envelope: &Envelope) -> Result<Reply, Hangup> {
+    /// Receives a message up to its final dot, and returns what to say of it (§4.1.1.4).
+    fn receive(&mut self, greeting: &Greeting, envelope: &Envelope) -> Result<Reply, Ended> {
         let delivery = match self.begin_delivery(greeting, envelope) {
             Ok(delivery) => delivery,
             Err(error) => return Ok(store_failed(&error)),
         };
-        let mut message = Message::new(delivery, self.context.config.max_size);
-        self.say(&reply::start_mail_input())?;
+        let Config { hostname, max_size, .. } = self.context.config;
+        let mut message = Message::new(delivery, *max_size);
+        self.send(&reply::start_mail_input())?;
         self.context.deadline.begin_message();
         loop {
-            match message.take(&self.channel.hear(MAX_TEXT_LINE)?) {
+            if self.channel.may_wait() {
+                // What has been typed stands in the files before the next line is typed.
+                message.write_out();
+            }
+            match message.take(&self.channel.hear_text(MAX_TEXT_LINE)?) {
                 Progress::More => {}
                 Progress::End => break,
                 Progress::FalseEnd => {
                     // Deviation: §3.8 would go on, but nobody can say what the next line is:
                     // text for this server, a command for the one that sent it, or the reverse.
-                    self.say(&reply::false_end_of_data())?;
-                    return Err(Hangup::Done);
+                    self.send(&reply::false_end_of_data())?;
+                    return Err(Ended::Done);
                 }
                 Progress::TooMuch => {
                     // Deviation: §3.8 would read on; the limit was told, and this is an attack (§7.8).
-                    let Config { hostname, max_size, .. } = self.context.config;
-                    return Err(Hangup::With(reply::endless_message(hostname, *max_size)));
+                    return Err(self.send_last(&reply::endless_message(hostname, *max_size)));
                 }
             }
         }
@@ -243,52 +214,40 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
         }
     }
 
-    /// Says one more reply, which answers no command.
-    fn say_farewell(&mut self, reply: &Reply) -> Result<(), Lost> {
-        log::warn!("[{}] closing: {reply}", self.context.session);
-        self.channel.say_farewell(reply.lines(self.enhanced))
-    }
-
-    /// The reply that says why no more line is waited for.
-    fn why_so_late(&mut self) -> Reply {
-        let Config { hostname, timeout, .. } = self.context.config;
-        match self.context.deadline.late() {
-            Some(Late::Stopping) => {
-                self.channel.record("do: stop");
-                reply::stopping(hostname)
-            }
-            Some(Late::LineUnderStress) => reply::timed_out_under_stress(hostname),
-            Some(Late::Message) => reply::message_too_slow(hostname),
-            Some(Late::Line) | None => reply::timed_out(hostname, timeout.as_secs()),
-        }
-    }
-
-    /// Says `reply` and goes on in `state`, unless the reply was the last one.
-    fn answer(&mut self, state: State, reply: &Reply) -> Result<State, Hangup> {
+    /// Sends `reply` and goes on in `state`, unless the reply was the last one.
+    fn answer(&mut self, state: State, reply: &Reply) -> Result<State, Ended> {
         log::trace!("[{}] now {}", self.context.session, state.name());
         self.enhanced = state.is_extended();
-        self.say(reply)?;
+        self.send(reply)?;
         Ok(state)
     }
 
-    /// Says `reply`, and hangs up if it was the last one or one refusal too many.
-    fn say(&mut self, reply: &Reply) -> Result<(), Hangup> {
-        self.channel.say(reply.lines(self.enhanced))?;
+    /// Sends `reply`, and ends the conversation if it was the last one or one refusal too many.
+    fn send(&mut self, reply: &Reply) -> Result<(), Ended> {
+        self.channel.send_reply(reply.lines(self.enhanced))?;
         if reply.closes() {
-            return Err(Hangup::Done);
+            return Err(Ended::Done);
         }
         self.errors = if reply.is_permanent_failure() { self.errors + 1 } else { 0 };
         if self.errors < MAX_ERRORS {
             return Ok(());
         }
         let hostname = &self.context.config.hostname;
-        Err(Hangup::With(reply::too_many_errors(hostname, MAX_ERRORS)))
+        Err(self.send_last(&reply::too_many_errors(hostname, MAX_ERRORS)))
     }
-}
 
-impl From<Lost> for Hangup {
-    fn from(lost: Lost) -> Hangup {
-        Hangup::Lost(lost)
+    /// Tells the client why no more line is waited for.
+    fn explain(&mut self, late: Late) -> Ended {
+        if late == Late::Stopping {
+            self.channel.record("do: stop");
+        }
+        self.send_last(&reply::late(late, self.context.config))
+    }
+
+    /// Sends one more reply, which answers no command.
+    fn send_last(&mut self, reply: &Reply) -> Ended {
+        log::warn!("[{}] closing: {reply}", self.context.session);
+        self.channel.send_last_reply(reply.lines(self.enhanced))
     }
 }
 

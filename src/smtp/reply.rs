@@ -9,6 +9,7 @@ use std::io::{self, ErrorKind};
 
 use super::syntax::{COMMANDS, MAIL, Syntax, Topic};
 use crate::address::PathError;
+use crate::channel::wire::Late;
 use crate::config::Config;
 
 /// One reply: `code`, then `status` if the client said EHLO (RFC 2034), then `text`.
@@ -95,12 +96,23 @@ pub fn bye() -> Reply {
     Reply::new(221, "2.0.0", "Bye. Server closing transmission channel")
 }
 
-pub fn timed_out(hostname: &str, seconds: u64) -> Reply {
+/// The last reply to a client from which no line came in time, or whom the server cannot serve on.
+pub fn late(late: Late, config: &Config) -> Reply {
+    let Config { hostname, timeout, .. } = config;
+    match late {
+        Late::Stopping => stopping(hostname),
+        Late::Line => timed_out(hostname, timeout.as_secs()),
+        Late::LineUnderStress => timed_out_under_stress(hostname),
+        Late::Message => message_too_slow(hostname),
+    }
+}
+
+fn timed_out(hostname: &str, seconds: u64) -> Reply {
     let text = format!("{hostname} No whole line in {seconds} seconds, closing (RFC 5321 4.5.3.2)");
     Reply::new(421, "4.4.2", text)
 }
 
-pub fn timed_out_under_stress(hostname: &str) -> Reply {
+fn timed_out_under_stress(hostname: &str) -> Reply {
     let text = format!(
         "{hostname} No whole line in 10 seconds, and nearly all threads are busy, closing \
          (RFC 5321 7.8)"
@@ -108,7 +120,7 @@ pub fn timed_out_under_stress(hostname: &str) -> Reply {
     Reply::new(421, "4.4.2", text)
 }
 
-pub fn message_too_slow(hostname: &str) -> Reply {
+fn message_too_slow(hostname: &str) -> Reply {
     let text = format!("{hostname} The message takes too long, closing (RFC 5321 4.5.3.2.5)");
     Reply::new(421, "4.4.2", text)
 }
@@ -139,6 +151,12 @@ pub fn too_many_errors(hostname: &str, errors: usize) -> Reply {
 }
 
 /// Deviation: §4.2.3 puts this host's name first; but whoever reads this is no SMTP client.
+pub fn tls_hello() -> Reply {
+    let text = "This looks like a TLS hello, and TLS is not offered here, closing (RFC 5321 7.8)";
+    Reply::new(421, "4.7.0", text)
+}
+
+/// Deviation: as for a TLS hello.
 pub fn http() -> Reply {
     Reply::new(421, "4.7.0", "This is a mail server and that was HTTP, closing (RFC 5321 7.8)")
 }

@@ -46,19 +46,12 @@ pub struct Envelope {
 pub enum Step {
     /// Say this and go on in that state.
     Reply(State, Reply),
-    /// Ask the store for this recipient, and go on with [`Transaction::with`] its answer.
-    Find(Transaction, ForwardPath),
+    /// Ask the store for this recipient, and go on with [`State::after_rcpt`].
+    Find(Greeting, Envelope, ForwardPath),
     /// Ask the store about this name, and say what it knows.
     Verify(State, Whom),
     /// Receive the message. Whatever comes of it, the transaction ends here (§4.1.1.4).
     Receive(Greeting, Envelope),
-}
-
-/// A mail that waits for the store's word on its next recipient; it may have none yet.
-#[derive(Debug)]
-pub struct Transaction {
-    greeting: Greeting,
-    envelope: Envelope,
 }
 
 impl State {
@@ -90,14 +83,14 @@ impl State {
 
             (Mail(greeting, reverse_path), Command::Rcpt(forward_path)) => {
                 let envelope = Envelope { reverse_path, recipients: Vec::new() };
-                Step::Find(Transaction { greeting, envelope }, forward_path)
+                Step::Find(greeting, envelope, forward_path)
             }
             (Rcpt(greeting, envelope), Command::Rcpt(forward_path)) => {
                 if envelope.recipients.len() >= config.max_recipients {
                     let full = reply::too_many_recipients(config.max_recipients);
                     return Step::Reply(Rcpt(greeting, envelope), full);
                 }
-                Step::Find(Transaction { greeting, envelope }, forward_path)
+                Step::Find(greeting, envelope, forward_path)
             }
             (Connected, Command::Rcpt(_)) => Step::Reply(Connected, reply::want_hello()),
             (state @ Greeted(_), Command::Rcpt(_)) => Step::Reply(state, reply::want_mail()),
@@ -128,6 +121,28 @@ impl State {
         }
     }
 
+    /// Goes on with what the store knows of the recipient that RCPT named (§4.1.1.3).
+    pub fn after_rcpt(
+        greeting: Greeting,
+        mut envelope: Envelope,
+        found: io::Result<Found>,
+    ) -> (State, Reply) {
+        let reply = match found {
+            Ok(Found::Mailbox(mailbox)) => {
+                envelope.recipients.push(mailbox);
+                reply::recipient_ok()
+            }
+            Ok(Found::NoSuchUser) => reply::no_such_user(),
+            Ok(Found::NoSuchDomain) => reply::no_relay(),
+            Err(error) => reply::cannot_store(&error),
+        };
+        if envelope.recipients.is_empty() {
+            (State::Mail(greeting, envelope.reverse_path), reply)
+        } else {
+            (State::Rcpt(greeting, envelope), reply)
+        }
+    }
+
     /// Whether replies carry enhanced status codes: after EHLO they do (RFC 2034 §3).
     pub fn is_extended(&self) -> bool {
         match self {
@@ -145,27 +160,6 @@ impl State {
             State::Greeted(_) => "Greeted",
             State::Mail(..) => "Mail",
             State::Rcpt(..) => "Rcpt",
-        }
-    }
-}
-
-impl Transaction {
-    /// Goes on with what the store knows of the recipient (§4.1.1.3).
-    pub fn with(mut self, found: io::Result<Found>) -> (State, Reply) {
-        let reply = match found {
-            Ok(Found::Mailbox(mailbox)) => {
-                self.envelope.recipients.push(mailbox);
-                reply::recipient_ok()
-            }
-            Ok(Found::NoSuchUser) => reply::no_such_user(),
-            Ok(Found::NoSuchDomain) => reply::no_relay(),
-            Err(error) => reply::cannot_store(&error),
-        };
-        let Transaction { greeting, envelope } = self;
-        if envelope.recipients.is_empty() {
-            (State::Mail(greeting, envelope.reverse_path), reply)
-        } else {
-            (State::Rcpt(greeting, envelope), reply)
         }
     }
 }

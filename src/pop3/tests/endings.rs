@@ -2,13 +2,13 @@
 
 use super::*;
 
-/// A client that says nothing more.
-struct Silent<'a>(&'a [u8]);
+/// A client that says nothing more, until the wire gives up waiting.
+struct Silent<'a>(&'a [u8], Late);
 
 impl Read for Silent<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.0.is_empty() {
-            return Err(ErrorKind::TimedOut.into());
+            return Err(self.1.into());
         }
         self.0.read(buffer)
     }
@@ -19,7 +19,7 @@ fn a_silent_client_is_left_without_a_word_and_without_an_update() {
     let tree = tree();
     let before = files(&tree);
     let mut output = Vec::new();
-    let input = Silent(b"USER hung\r\nPASS secret\r\nDELE 1\r\n");
+    let input = Silent(b"USER hung\r\nPASS secret\r\nDELE 1\r\n", Late::Line);
     assert!(!run(&tree, &StopFlag::default(), input, &mut output));
     assert!(output.ends_with(b"+OK Message 1 will be deleted at QUIT\r\n"));
     assert_eq!(files(&tree), before);
@@ -29,9 +29,9 @@ fn a_silent_client_is_left_without_a_word_and_without_an_update() {
 fn a_server_that_stops_says_so_and_deletes_nothing() {
     let tree = tree();
     let before = files(&tree);
-    let (stop, mut output) = (StopFlag::default(), Vec::new());
-    stop.store(true, Ordering::Relaxed);
-    assert!(run(&tree, &stop, Silent(b"USER hung\r\nPASS secret\r\nDELE 1\r\n"), &mut output));
+    let mut output = Vec::new();
+    let input = Silent(b"USER hung\r\nPASS secret\r\nDELE 1\r\n", Late::Stopping);
+    assert!(run(&tree, &StopFlag::default(), input, &mut output));
     assert!(output.ends_with(b"-ERR The server is stopping; nothing was deleted (RFC 1939 6)\r\n"));
     assert_eq!(files(&tree), before);
 }

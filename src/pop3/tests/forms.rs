@@ -37,8 +37,8 @@ fn a_wrong_form_is_answered_with_the_right_one() {
     }
     let output = answers(&tree(), b"GET / HTTP/1.1\r\nUSER hung\r\n");
     assert!(output.ends_with("that was HTTP, closing (RFC 1939 3)\r\n"), "{output}");
-    let output = answers(&tree(), b"\x16\x03\x01\x02\n");
-    assert!(output.lines().nth(1).unwrap().contains("TLS is not offered"), "{output}");
+    let output = answers(&tree(), b"\x16\x03\x01\x02\nNOOP\r\n");
+    assert!(output.ends_with("TLS is not offered here, closing (RFC 1939 3)\r\n"), "{output}");
 }
 
 #[test]

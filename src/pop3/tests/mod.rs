@@ -10,7 +10,6 @@ mod whole_session;
 
 use std::fs;
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
 
 use super::*;
 use crate::channel::MAX_HELD;
@@ -38,14 +37,14 @@ fn deadline(stop: &StopFlag) -> Deadline {
     Deadline::patient(Duration::from_secs(1), StopFlag::clone(stop))
 }
 
-/// Runs a session over `reader` and `writer`, and says whether it had a last word.
+/// Runs a session over `reader` and `writer`, and returns whether it ended with a last reply.
 fn run(tree: &Tree, stop: &StopFlag, reader: impl Read, writer: impl Write) -> bool {
     let config = config();
     let mailboxes = MailboxTree::new(tree.root(), &config.hostname, config.sync);
     let deadline = deadline(stop);
     let (config, mailboxes, deadline) = (&config, &mailboxes, &deadline);
     let context = Context { session: 1, config, mailboxes, deadline, penalty: Duration::ZERO };
-    Conversation::new(reader, writer, context).run()
+    matches!(Conversation::new(reader, writer, context).run(), Ended::Done)
 }
 
 /// What the server answers to `input`.

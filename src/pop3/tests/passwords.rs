@@ -1,6 +1,7 @@
 //! Who may open a mailbox, and what a stranger hears (RFC 1939 §7).
 
 use super::*;
+use crate::channel::heard::Heard;
 
 #[test]
 fn a_stranger_hears_the_same_whatever_is_wrong() {
@@ -69,5 +70,5 @@ fn a_mailbox_that_cannot_be_read_is_told_and_not_taken_for_empty() {
 
 #[test]
 fn a_password_is_never_printed() {
-    assert_eq!(format!("{:?}", command::parse(b"PASS secret")), "Ok(Pass(*))");
+    assert_eq!(format!("{:?}", command::parse(&Heard::Line("PASS secret"))), "Ok(Pass(*))");
 }

@@ -1,6 +1,7 @@
 //! How a command may be written (§4.1.1), and what a wrong form is answered with.
 
 use super::*;
+use crate::channel::heard::Heard;
 
 #[test]
 fn verbs_and_keywords_are_understood_in_any_case() {
@@ -123,7 +124,7 @@ fn what_is_tolerated_is_noted_and_what_the_rfc_allows_is_not() {
         ("MAIL FROM:\"a\\\" <b\"@x", &["an address without <>"]),
         ("MAIL FROM:\"<a\\\\\" <b@x>", &["a name before the <>"]),
     ] {
-        let (_, noted) = command::parse(line.as_bytes()).unwrap();
+        let (_, noted) = command::parse(&Heard::Line(line)).unwrap();
         let noted: Vec<&str> = noted.iter().map(|text| text.split(';').next().unwrap()).collect();
         assert_eq!(noted, tolerated, "{line}");
     }
@@ -138,7 +139,7 @@ fn help_knows_every_command() {
         assert!(explained.contains(&format!("214-{}", syntax.form)), "{explained}");
         // What HELP shows is what the parser takes.
         let example = syntax.form.split(" [").next().unwrap();
-        assert!(command::parse(example.as_bytes()).is_ok(), "{example}");
+        assert!(command::parse(&Heard::Line(example)).is_ok(), "{example}");
     }
 }
 

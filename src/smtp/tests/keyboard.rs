@@ -16,7 +16,6 @@ fn keys_that_are_no_text_are_explained() {
         ("DÂT".as_bytes(), "Vietnamese"),
         ("HELO hùng".as_bytes(), "Vietnamese"),
         (b"HELO \xe9", "ASCII"),
-        (b"\x16\x03\x01 TLS", "TLS"),
     ] {
         let output = answers(&Tree::new(), &[line, b"\r\nNOOP\r\n"].concat());
         let replies: Vec<&str> = output.lines().collect();
@@ -45,7 +44,11 @@ fn an_address_beyond_ascii_is_refused_as_such() {
 }
 
 #[test]
-fn a_tls_hello_is_answered_before_its_line_ends() {
-    let output = answers(&Tree::new(), b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03");
-    assert!(output.lines().nth(1).unwrap().starts_with("500 This looks like a TLS hello"));
+fn a_tls_hello_is_answered_before_its_line_ends_and_what_it_holds_is_not_looked_at() {
+    for rest in [&b"\x02\x00\x01\x00\x01\xfc\x03\x03"[..], b"\nNOOP\r\n", b"\r\nNOOP\r\n"] {
+        let output = answers(&Tree::new(), &[b"\x16\x03\x01", rest].concat());
+        let replies: Vec<&str> = output.lines().skip(1).collect();
+        assert!(matches(replies[0], "421 This looks like a TLS hello*"), "{replies:?}");
+        assert_eq!(replies.len(), 1, "{replies:?}");
+    }
 }
