@@ -64,7 +64,7 @@ const KINDS: [Slow; 6] = [
 fn slow_clients_end_in_time_and_leave_nothing_behind() {
     let count = std::env::var("SLOW_CLIENTS").map_or(96, |count| count.parse().unwrap());
     let server = Server::start("--timeout 1 --threads 48");
-    // The workers, and main, acceptor, doorkeeper and the one that waits for Ctrl-C.
+    // The workers, and main, acceptor, turn-away and the one that waits for Ctrl-C.
     wait_until("all threads are there", || counts(&server).0 == 48 + 4);
     let before = counts(&server);
     let next = AtomicUsize::new(0);

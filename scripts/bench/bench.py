@@ -175,7 +175,7 @@ def calls(kinds):
         return {}
     results, messages = {}, 200
     for kind in kinds:
-        if kind.name not in ("mini-smtpd", "floor"):
+        if kind.name not in ("mini-smtpd", "floor", "before"):
             continue
         with Running(kind()) as server:
             measure(server, 20, 4 * KIB)
@@ -395,6 +395,8 @@ def arguments():
     parser.add_argument("--quick", action="store_true", help="about a minute, for a first look")
     parser.add_argument("--rounds", type=int, help="rounds of the table")
     parser.add_argument("--servers", help="only these, as in mini-smtpd,floor")
+    parser.add_argument("--before", type=Path, metavar="PROGRAM",
+                        help="compare with an older build of the server, too")
     parser.add_argument("--parts", help=f"only these, of {','.join(PARTS)}")
     parser.add_argument("--render", action="store_true",
                         help="only write the document again, from the figures of the last run")
@@ -411,6 +413,7 @@ def main():
     if args.rounds:
         settings["rounds"] = args.rounds
     parts = args.parts.split(",") if args.parts else PARTS
+    servers.Before.binary = args.before
     kinds = available(args.servers.lower().split(",") if args.servers else None)
     servers.raise_file_limit(5000)
     results = {"quick": args.quick, "rounds": settings["rounds"], "machine": machine(),
@@ -419,7 +422,7 @@ def main():
     try:
         run(parts, kinds, settings, results)
         print(report.text(results), flush=True)
-        if args.servers or args.parts:
+        if args.before or args.servers or args.parts:
             progress("a part of the whole: docs/performance.md stays as it is")
         else:
             figures.write_text(json.dumps(results, indent=1))

@@ -126,6 +126,8 @@ def comparison(results):
     columns = [("floor", "cpu", "CPU / floor's"), ("mailin", "cpu", "CPU / mailin's"),
                ("Postfix", "cpu", "CPU / Postfix's"), ("Postfix", "rate", "rate / Postfix's"),
                ("aiosmtpd", "rate", "rate / aiosmtpd's")]
+    if any("before" in servers for servers in results["table"].values()):
+        columns = [("before", "cpu", "CPU / before's"), ("before", "rate", "rate / before's"), *columns]
     body = []
     for load, title in LOADS.items():
         servers = results["table"].get(load, {})
@@ -152,19 +154,19 @@ def plot_table(results):
 
 def calls_table(results):
     loads = [load for load in LOADS if load in results["calls"]]
-    names = ["mini-smtpd", "floor"]
+    measured = {name for load in loads for name in results["calls"][load]}
+    names = ["mini-smtpd"] + [name for name in ("before", "floor") if name in measured]
     of = lambda load, name, call: results["calls"][load].get(name, {}).get(call, 0)
     calls = {call for load in loads for name in names for call in results["calls"][load].get(name, {})}
     most = lambda call: max(of(load, name, call) for load in loads for name in names)
     few = {call for call in calls if most(call) < 0.05}
     figure = lambda x: f"{x:.2f}".rstrip("0").rstrip(".")
-    cells = lambda call: [f"{figure(of(load, names[0], call))} / {figure(of(load, names[1], call))}"
-                          for load in loads]
+    cells = lambda call: [" / ".join(figure(of(load, name, call)) for name in names) for load in loads]
     body = [[f"`{call}`", *cells(call)] for call in sorted(calls - few, key=lambda c: -most(c))]
     totals = [" / ".join(number(sum(results["calls"][load].get(name, {}).values())) for name in names)
               for load in loads]
     body.append(["all", *totals])
-    head = ["calls a message: mini-smtpd / floor"] + [LOADS[load] for load in loads]
+    head = [f"calls a message: {' / '.join(names)}"] + [LOADS[load] for load in loads]
     return rows(head, body)
 
 

@@ -40,8 +40,8 @@ def constant(path, name):
 
 # Read once, right after the build: the source may change while this runs.
 STACK = constant("pool.rs", "STACK")
-READ_BUFFER = constant("buffer.rs", "READ_BUFFER")
-BLOCK = constant("maildir/delivery.rs", "BLOCK")
+READ_BUFFER = constant("channel/line.rs", "READ_BUFFER")
+BLOCK = constant("mailboxes/delivery.rs", "BLOCK")
 
 
 def new_run():
@@ -199,14 +199,23 @@ class Server:
 
 class Mini(Server):
     name = "mini-smtpd"
+    binary = MINI
 
     def command(self):
-        return [MINI, "--listen", f"127.0.0.1:{self.port}", "--pop3", "off", "--mailboxes", self.mailboxes,
+        return [self.binary, "--listen", f"127.0.0.1:{self.port}", "--pop3", "off", "--mailboxes", self.mailboxes,
                 "--threads", self.threads, *self.flags]
 
     def check(self):
-        if not MINI.exists():
-            raise Skip("mini-smtpd is not built")
+        if not (self.binary and self.binary.exists()):
+            raise Skip(f"{self.name} is not built")
+
+
+class Before(Mini):
+    """mini-smtpd as it was before a change, if `--before` names its program."""
+
+    name = "before"
+    note = "mini-smtpd as it was before the change that is measured"
+    binary = None
 
 
 class Floor(Server):
@@ -368,7 +377,7 @@ in_flow_delay = 0
         return total
 
 
-ALL = [Mini, Floor, Mailin, Postfix, Aiosmtpd]
+ALL = [Mini, Before, Floor, Mailin, Postfix, Aiosmtpd]
 
 
 def raise_file_limit(wanted):

@@ -46,6 +46,8 @@ pub struct Lines<R> {
     reader: BufReader<LastRead<R>>,
     /// How much of the reader's buffer is the line that was given last.
     given: usize,
+    /// The length of the plain line that comes next, if it has been looked for and found.
+    plain: Option<usize>,
     /// The line that was given last, if it did not lie whole in the buffer.
     line: Vec<u8>,
     /// The last octet of a piece whose line goes on, or `None` at the start of a line.
@@ -61,7 +63,7 @@ struct LastRead<R> {
 impl<R: Read> Lines<R> {
     pub fn new(reader: R) -> Self {
         let reader = BufReader::with_capacity(READ_BUFFER, LastRead { reader, filled: false });
-        Lines { reader, given: 0, line: Vec::new(), cut_after: None }
+        Lines { reader, given: 0, plain: None, line: Vec::new(), cut_after: None }
     }
 
     /// Reads the next line of at most `limit` octets, or a piece of that size of a longer one;
@@ -71,7 +73,7 @@ impl<R: Read> Lines<R> {
     /// Those of the reader underneath.
     pub fn next(&mut self, limit: usize) -> io::Result<Option<Line<'_>>> {
         self.finish_last();
-        match plain_line_in(self.reader.buffer()) {
+        match self.plain.take().or_else(|| plain_line_in(self.reader.buffer())) {
             // Nearly every line is such a line. It is shown where it lies, and not copied.
             Some(length) if length <= limit && self.cut_after.is_none() => {
                 self.given = length;
@@ -128,9 +130,12 @@ impl<R: Read> Lines<R> {
         self.arrived().contains(&b'\n')
     }
 
-    /// Whether more has probably arrived than the buffer could hold.
-    pub fn has_filled_buffer(&self) -> bool {
-        self.reader.get_ref().filled
+    /// Whether reading the next line may have to wait. A read that filled the buffer means that more
+    /// has probably arrived.
+    pub fn may_wait(&mut self) -> bool {
+        self.finish_last();
+        self.plain = plain_line_in(self.reader.buffer());
+        self.plain.is_none() && !self.has_whole_line() && !self.reader.get_ref().filled
     }
 
     /// What was read and not given.

@@ -99,10 +99,9 @@ impl<'a, R: Read, W: Write> Channel<'a, R, W> {
         Ok(line)
     }
 
-    /// Whether the next line may have to be waited for. A read that filled the buffer means that
-    /// more is here.
-    pub fn may_wait(&self) -> bool {
-        !self.lines.has_whole_line() && !self.lines.has_filled_buffer()
+    /// Whether the next line may have to be waited for.
+    pub fn may_wait(&mut self) -> bool {
+        self.lines.may_wait()
     }
 
     /// Whether the line that was heard last begins with this verb, whatever else is wrong with it.
