@@ -4,6 +4,7 @@
 //! read `server`, then `smtp`, and the rooms below as you meet them.
 
 mod address;
+mod banner;
 mod channel;
 mod config;
 mod mailboxes;
@@ -17,7 +18,6 @@ mod testing;
 
 use std::fs;
 use std::io::Write;
-use std::net::Ipv4Addr;
 use std::process::{self, ExitCode};
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -27,7 +27,6 @@ use log::{Level, LevelFilter};
 use crate::channel::wire::StopFlag;
 use crate::config::{Action, Config};
 use crate::mailboxes::MailboxTree;
-use crate::server::{Listener, Protocol};
 
 /// The exit status when the command line is wrong.
 const USAGE_ERROR: u8 = 2;
@@ -38,7 +37,7 @@ fn main() -> ExitCode {
     let config = match config::parse(std::env::args_os().skip(1)) {
         Ok(Action::Serve(config)) => config,
         Ok(Action::Print(text)) => {
-            print(&text);
+            banner::print(&text);
             return ExitCode::SUCCESS;
         }
         Err(message) => {
@@ -67,7 +66,7 @@ fn run(config: Config) -> Result<(), String> {
     let listeners = server::bind_listeners(&config)?;
     let stop = StopFlag::default();
     stop_on_ctrl_c(&stop)?;
-    say_what_to_type(&listeners, &addresses, &config)?;
+    banner::show(&listeners, &addresses, &config.mailboxes)?;
     server::run(listeners, config, mailboxes, stop)
 }
 
@@ -120,55 +119,4 @@ fn stop_on_ctrl_c(stop: &StopFlag) -> Result<(), String> {
         main.unpark();
     })
     .map_err(|e| format!("cannot listen for Ctrl-C: {e}"))
-}
-
-/// Prints where the server is, a first conversation to type, and how to read the mail.
-fn say_what_to_type(
-    listeners: &[Listener],
-    mailboxes: &[String],
-    config: &Config,
-) -> Result<(), String> {
-    let first = mailboxes.iter().find(|mailbox| !mailbox.starts_with("postmaster@"));
-    let mailbox = first.or(mailboxes.first()).map_or("", String::as_str);
-    let (mut places, mut hints) = (Vec::new(), String::new());
-    for Listener { protocol, socket } in listeners {
-        let address =
-            socket.local_addr().map_err(|e| format!("the listening socket failed: {e}"))?;
-        // Who listens everywhere is reached here; by number, since `localhost` may mean ::1.
-        let here = address.ip().is_unspecified();
-        let (ip, port) =
-            (if here { Ipv4Addr::LOCALHOST.into() } else { address.ip() }, address.port());
-        match protocol {
-            Protocol::Smtp => {
-                places.push(address.to_string());
-                hints += &format!(
-                    "Type in another window: telnet {ip} {port}   then HELO me, \
-                     MAIL FROM:<you@example.com>, RCPT TO:<{mailbox}>, DATA, a text, \
-                     a line with a dot, QUIT\n"
-                );
-            }
-            Protocol::Pop3 => {
-                places.push(format!("{address} (POP3)"));
-                let (user, domain) = mailbox.rsplit_once('@').unwrap_or((mailbox, ""));
-                let file = config.mailboxes.join(domain).join(user).join("password");
-                hints += &format!(
-                    "Collect the mail: printf 'a-password\\n' > {}   then telnet {ip} {port}, \
-                     USER {mailbox}, PASS a-password, LIST, RETR 1, QUIT\n",
-                    file.display()
-                );
-            }
-        }
-    }
-    print(&format!(
-        "mini-smtpd listens on {} for {} mailboxes; Ctrl-C stops it.\n{hints}",
-        places.join(" and "),
-        mailboxes.len(),
-    ));
-    Ok(())
-}
-
-/// Prints to standard output; that nobody may be reading it there is no reason to fail.
-fn print(text: &str) {
-    let mut out = std::io::stdout();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
