@@ -26,7 +26,7 @@ use log::{Level, LevelFilter};
 
 use crate::channel::wire::StopFlag;
 use crate::config::{Action, Config};
-use crate::mailboxes::MailboxTree;
+use crate::mailboxes::{MailboxTree, startup};
 
 /// The exit status when the command line is wrong.
 const USAGE_ERROR: u8 = 2;
@@ -58,7 +58,8 @@ fn main() -> ExitCode {
 fn run(config: Config) -> Result<(), String> {
     start_logger(config.show);
     let mailboxes = MailboxTree::new(&config.mailboxes, &config.hostname, config.sync);
-    let addresses = look_for_mailboxes(&mailboxes, &config)?;
+    let addresses = startup::inspect(&mailboxes)?;
+    startup::clean_up(&mailboxes);
     if let Some(folder) = &config.record {
         fs::create_dir_all(folder)
             .map_err(|e| format!("cannot record in {}: {e}; name another", folder.display()))?;
@@ -83,30 +84,6 @@ fn start_logger(show: bool) {
         Level::Info | Level::Debug | Level::Trace => writeln!(out, "{}", record.args()),
     });
     builder.init();
-}
-
-/// Looks for the mailboxes and cleans up behind servers that were killed.
-fn look_for_mailboxes(mailboxes: &MailboxTree, config: &Config) -> Result<Vec<String>, String> {
-    let root = config.mailboxes.display();
-    let advice = format!("make a mailbox with: mkdir -p {root}/example.com/you");
-    let addresses = mailboxes.addresses().map_err(|e| {
-        format!(
-            "cannot read the mailbox tree {root}: {e}; start in the project's folder, name the tree \
-             with --mailboxes, or {advice}"
-        )
-    })?;
-    if addresses.is_empty() {
-        return Err(format!("the mailbox tree {root} has no mailbox; {advice}"));
-    }
-    for domain in mailboxes.domains_without_postmaster().unwrap_or_default() {
-        log::warn!("{domain} has no postmaster (RFC 5321 4.5.1): mkdir {root}/{domain}/postmaster");
-    }
-    match mailboxes.sweep() {
-        Ok(0) => {}
-        Ok(count) => log::info!("removed {count} files of broken deliveries from tmp folders"),
-        Err(e) => log::warn!("cannot look for files of broken deliveries: {e}"),
-    }
-    Ok(addresses)
 }
 
 /// Lets the first Ctrl-C or SIGTERM stop the server gently, and the second one at once.
