@@ -1,7 +1,7 @@
 //! mini-smtpd: an SMTP server to read in an afternoon, run in a minute, and extend in an assignment.
 //!
-//! This file is the table of contents: settings, logger, mailboxes, listener, signal, run. From here
-//! read `server`, then `smtp`, and the rooms below as you meet them.
+//! This file is the table of contents: settings, logger, mailboxes, listeners, signal, run. From
+//! here read `server`, then `smtp`, and the rooms below as you meet them.
 
 mod address;
 mod banner;
@@ -16,11 +16,11 @@ mod smtp;
 #[cfg(test)]
 mod testing;
 
-use std::fs;
 use std::io::Write;
 use std::process::{self, ExitCode};
 use std::sync::atomic::Ordering;
 use std::thread;
+use std::{env, fs};
 
 use log::{Level, LevelFilter};
 
@@ -34,24 +34,23 @@ const USAGE_ERROR: u8 = 2;
 const INTERRUPTED: i32 = 130;
 
 fn main() -> ExitCode {
-    let config = match config::parse(std::env::args_os().skip(1)) {
-        Ok(Action::Serve(config)) => config,
+    match config::parse(env::args_os().skip(1)) {
+        Ok(Action::Serve(config)) => match run(config) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(message) => fail(ExitCode::FAILURE, &message),
+        },
         Ok(Action::Print(text)) => {
             banner::print(&text);
-            return ExitCode::SUCCESS;
+            ExitCode::SUCCESS
         }
-        Err(message) => {
-            eprintln!("mini-smtpd: {message}");
-            return ExitCode::from(USAGE_ERROR);
-        }
-    };
-    match run(config) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
-            eprintln!("mini-smtpd: {message}");
-            ExitCode::FAILURE
-        }
+        Err(message) => fail(ExitCode::from(USAGE_ERROR), &message),
     }
+}
+
+/// Says why the server does not run.
+fn fail(status: ExitCode, message: &str) -> ExitCode {
+    eprintln!("mini-smtpd: {message}");
+    status
 }
 
 /// Serves mail until Ctrl-C.
@@ -60,10 +59,7 @@ fn run(config: Config) -> Result<(), String> {
     let mailboxes = MailboxTree::new(&config.mailboxes, &config.hostname, config.sync);
     let addresses = startup::inspect(&mailboxes)?;
     startup::clean_up(&mailboxes);
-    if let Some(folder) = &config.record {
-        fs::create_dir_all(folder)
-            .map_err(|e| format!("cannot record in {}: {e}; name another", folder.display()))?;
-    }
+    make_recording_folder(&config)?;
     let listeners = server::bind_listeners(&config)?;
     let stop = StopFlag::default();
     stop_on_ctrl_c(&stop)?;
@@ -84,6 +80,13 @@ fn start_logger(show: bool) {
         Level::Info | Level::Debug | Level::Trace => writeln!(out, "{}", record.args()),
     });
     builder.init();
+}
+
+/// Makes the folder for recordings, if `--record` asks for them.
+fn make_recording_folder(config: &Config) -> Result<(), String> {
+    let Some(folder) = &config.record else { return Ok(()) };
+    fs::create_dir_all(folder)
+        .map_err(|e| format!("cannot record in {}: {e}; name another", folder.display()))
 }
 
 /// Lets the first Ctrl-C or SIGTERM stop the server gently, and the second one at once.
