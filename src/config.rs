@@ -1,6 +1,8 @@
 //! The command line: flags to [`Config`], and `--help`.
 
 use std::ffi::OsString;
+use std::fmt::Display;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -9,7 +11,10 @@ use crate::address::is_domain;
 
 /// The most threads that `--threads` may ask for.
 const MAX_THREADS: usize = 10_000;
+/// The longest `--timeout` in seconds, eleven days.
+const MAX_SECONDS: u64 = 1_000_000;
 
+/// What `--help` prints. In brackets stand the defaults, those of `Config::default`.
 const HELP: &str = "\
 mini-smtpd: an SMTP server to read in an afternoon, run in a minute, and extend in an assignment
 
@@ -65,18 +70,21 @@ pub struct Config {
 /// Where POP3 listens, if it does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Pop3 {
+    /// `--pop3 off`: nowhere.
     Off,
-    /// Nobody asked: at this address if it is free, so that a second server with another `--listen`
-    /// starts all the same.
+    /// Without `--pop3`: at this address if it is free, so that a second server with another
+    /// `--listen` starts all the same.
     IfFree(String),
+    /// With `--pop3`: at this address, or the server does not start.
     At(String),
 }
 
 /// What the command line asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Action {
+    /// Serve mail.
     Serve(Config),
-    /// Print this, and do nothing else.
+    /// Print this, and do nothing else: `--help`, `--version`.
     Print(String),
 }
 
@@ -104,22 +112,21 @@ impl Config {
     /// they are the defaults.
     pub fn server_line(&self) -> Option<String> {
         let default = Config::default();
-        let mut line = String::new();
-        let mut add = |differs: bool, flag: String| {
-            if differs {
-                line += if line.is_empty() { "server: " } else { " " };
-                line += &flag;
-            }
-        };
         let Config { hostname, timeout, max_size, max_recipients, .. } = self;
-        add(*hostname != default.hostname, format!("--hostname {hostname}"));
-        add(*timeout != default.timeout, format!("--timeout {}", timeout.as_secs()));
-        add(*max_size != default.max_size, format!("--max-size {max_size}"));
-        add(
-            *max_recipients != default.max_recipients,
-            format!("--max-recipients {max_recipients}"),
-        );
-        (!line.is_empty()).then_some(line)
+        let mut flags = String::new();
+        if *hostname != default.hostname {
+            flags += &format!(" --hostname {hostname}");
+        }
+        if *timeout != default.timeout {
+            flags += &format!(" --timeout {}", timeout.as_secs());
+        }
+        if *max_size != default.max_size {
+            flags += &format!(" --max-size {max_size}");
+        }
+        if *max_recipients != default.max_recipients {
+            flags += &format!(" --max-recipients {max_recipients}");
+        }
+        (!flags.is_empty()).then(|| format!("server:{flags}"))
     }
 }
 
@@ -127,33 +134,35 @@ impl Config {
 ///
 /// # Errors
 /// One line that says what is wrong with them.
-pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Action, String> {
+pub fn parse(mut args: impl Iterator<Item = OsString>) -> Result<Action, String> {
     let mut config = Config::default();
-    let mut args = args;
     while let Some(arg) = args.next() {
-        let arg = arg.to_string_lossy().into_owned();
+        let arg = text(arg);
         // `--flag=value` is as good as `--flag value`.
-        let (flag, value) = match arg.split_once('=') {
+        let (flag, mut attached) = match arg.split_once('=') {
             Some((flag, value)) => (flag, Some(OsString::from(value))),
             None => (arg.as_str(), None),
         };
-        let mut value =
-            || value.clone().or_else(|| args.next()).ok_or_else(|| format!("{flag} needs a value"));
+        let mut value = || {
+            attached.take().or_else(|| args.next()).ok_or_else(|| format!("{flag} needs a value"))
+        };
         match flag {
-            "--listen" => config.listen = parse_value(flag, value()?)?,
-            "--pop3" => config.pop3 = parse_pop3(&parse_value::<String>(flag, value()?)?),
-            "--hostname" => config.hostname = parse_hostname(value()?)?,
+            "--listen" => config.listen = text(value()?),
+            "--pop3" => config.pop3 = parse_pop3(text(value()?)),
+            "--hostname" => config.hostname = parse_hostname(text(value()?))?,
             "--mailboxes" => config.mailboxes = PathBuf::from(value()?),
-            "--threads" => config.threads = parse_number(flag, value()?, MAX_THREADS)?,
+            "--threads" => config.threads = parse_number(flag, value()?, 1..=MAX_THREADS)?,
             "--timeout" => {
-                let seconds = parse_number(flag, value()?, 1_000_000)?;
+                let seconds = parse_number(flag, value()?, 1..=MAX_SECONDS)?;
                 config.timeout = Duration::from_secs(seconds);
             }
-            "--max-size" => config.max_size = parse_number(flag, value()?, u64::MAX)?,
+            "--max-size" => config.max_size = parse_number(flag, value()?, 1..=u64::MAX)?,
             "--max-recipients" => {
-                config.max_recipients = parse_number(flag, value()?, usize::MAX)?;
+                config.max_recipients = parse_number(flag, value()?, 1..=usize::MAX)?;
             }
-            "--max-per-client" => config.max_per_client = parse_value(flag, value()?)?,
+            "--max-per-client" => {
+                config.max_per_client = parse_number(flag, value()?, 0..=usize::MAX)?;
+            }
             "--record" => config.record = Some(PathBuf::from(value()?)),
             "--show" => config.show = true,
             "--no-sync" => config.sync = false,
@@ -167,36 +176,37 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Action, String> {
     Ok(Action::Serve(config))
 }
 
-/// Parses a flag's value.
-fn parse_value<V: FromStr>(flag: &str, value: OsString) -> Result<V, String> {
-    let text = value.to_string_lossy();
-    text.parse().map_err(|_| format!("{flag} {text:?} cannot be read; --help shows its form"))
-}
-
-/// Parses a number from 1 to `max`.
-fn parse_number<N>(flag: &str, value: OsString, max: N) -> Result<N, String>
-where
-    N: FromStr + PartialOrd + From<u8> + std::fmt::Display,
-{
-    let text = value.to_string_lossy();
-    match text.parse() {
-        Ok(number) if number >= N::from(1) && number <= max => Ok(number),
-        _ => Err(format!("{flag} takes a number from 1 to {max}, not {text:?}")),
-    }
+/// Makes text of an argument; what is not Unicode is replaced.
+fn text(value: OsString) -> String {
+    value.to_string_lossy().into_owned()
 }
 
 /// Parses where POP3 listens.
-fn parse_pop3(value: &str) -> Pop3 {
-    if value == "off" { Pop3::Off } else { Pop3::At(value.to_owned()) }
+fn parse_pop3(value: String) -> Pop3 {
+    if value == "off" { Pop3::Off } else { Pop3::At(value) }
 }
 
 /// Parses this host's name, which goes into replies, headers and file names.
-fn parse_hostname(value: OsString) -> Result<String, String> {
-    let name: String = parse_value("--hostname", value)?;
+fn parse_hostname(name: String) -> Result<String, String> {
     if is_domain(&name) {
         Ok(name)
     } else {
         Err(format!("--hostname takes a domain name such as nuce.edu.vn, not {name:?}"))
+    }
+}
+
+/// Parses a number in `range`.
+fn parse_number<N>(flag: &str, value: OsString, range: RangeInclusive<N>) -> Result<N, String>
+where
+    N: FromStr + PartialOrd + Display,
+{
+    let value = text(value);
+    match value.parse() {
+        Ok(number) if range.contains(&number) => Ok(number),
+        _ => {
+            let (least, most) = range.into_inner();
+            Err(format!("{flag} takes a number from {least} to {most}, not {value:?}"))
+        }
     }
 }
 
@@ -291,7 +301,7 @@ mod tests {
             ("--timeout -1", "from 1"),
             ("--max-size 1.5", "from 1"),
             ("--max-recipients 0", "from 1"),
-            ("--max-per-client x", "cannot be read"),
+            ("--max-per-client x", "from 0"),
             ("--hostname bad_name", "bad_name"),
             ("--hostname [127.0.0.1]", "domain"),
         ] {
