@@ -172,6 +172,9 @@ pub fn parse(mut args: impl Iterator<Item = OsString>) -> Result<Action, String>
             }
             _ => return Err(format!("unknown flag {arg:?}; --help lists the flags")),
         }
+        if attached.is_some() {
+            return Err(format!("{flag} takes no value"));
+        }
     }
     Ok(Action::Serve(config))
 }
@@ -302,6 +305,7 @@ mod tests {
             ("--max-size 1.5", "from 1"),
             ("--max-recipients 0", "from 1"),
             ("--max-per-client x", "from 0"),
+            ("--show=no", "takes no value"),
             ("--hostname bad_name", "bad_name"),
             ("--hostname [127.0.0.1]", "domain"),
         ] {
