@@ -215,6 +215,8 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn parse_line(line: &str) -> Result<Action, String> {
@@ -228,37 +230,63 @@ mod tests {
         }
     }
 
+    /// The lines of HELP that list a flag: as it is typed, and its default.
+    fn listed() -> impl Iterator<Item = (&'static str, Option<&'static str>)> {
+        HELP.lines().map(str::trim_start).filter(|line| line.starts_with("--")).map(|line| {
+            let (typed, _) = line.split_once("  ").unwrap();
+            let default = line.strip_suffix(']').and_then(|line| line.rsplit_once('['));
+            (typed, default.map(|(_, default)| default))
+        })
+    }
+
+    /// The flags that HELP lists.
+    fn flags() -> BTreeSet<String> {
+        listed().map(|(typed, _)| typed.split(' ').next().unwrap().to_owned()).collect()
+    }
+
+    /// The flags that set something in `Config`: all but these two.
+    fn setting_flags() -> BTreeSet<String> {
+        flags().into_iter().filter(|flag| !["--help", "--version"].contains(&&**flag)).collect()
+    }
+
+    /// The fields of `Config`, spelled as flags.
+    fn fields() -> BTreeSet<String> {
+        let config = format!("{:#?}", Config::default());
+        let fields = config.lines().filter_map(|line| line.strip_prefix("    ")?.split_once(": "));
+        fields.map(|(name, _)| format!("--{}", name.replace('_', "-"))).collect()
+    }
+
+    /// The flags that `parse` knows. A `match` cannot list its arms, so they are read in its source.
+    fn arms() -> BTreeSet<String> {
+        let (_, arms) = include_str!("config.rs").split_once("match flag {").unwrap();
+        let (arms, _) = arms.split_once("_ => ").unwrap();
+        arms.split('"').filter(|text| text.starts_with("--")).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn help_the_parser_and_config_agree_on_the_flags() {
+        let nothing = BTreeSet::new();
+        assert_eq!(&flags() ^ &arms(), nothing, "only one of HELP and parse has these");
+        let settings = setting_flags().iter().map(|flag| flag.replace("--no-", "--")).collect();
+        assert_eq!(&fields() ^ &settings, nothing, "only one of HELP and Config has these");
+        assert!(HELP.contains(&format!("1 to {MAX_THREADS} ")));
+    }
+
     #[test]
     fn without_flags_the_defaults_of_the_help_hold() {
         assert_eq!(config(""), Config::default());
-        let Config { listen, hostname, threads, timeout, max_size, max_recipients, .. } =
-            config("");
-        let seconds = timeout.as_secs();
-        let Pop3::IfFree(pop3) = config("").pop3 else { panic!("on if it is free") };
-        for default in [
-            format!(
-                "--pop3 ADDRESS:PORT    where to wait for those who collect mail, or off  [{pop3}]"
-            ),
-            format!(
-                "--listen ADDRESS:PORT  where to wait for clients; port 0 picks one     [{listen}]"
-            ),
-            format!(
-                "--hostname NAME        this server's name in its replies               [{hostname}]"
-            ),
-            format!(
-                "--threads N            clients that are served at once, 1 to {MAX_THREADS}     [{threads}]"
-            ),
-            format!(
-                "--timeout SECONDS      time for one whole line, however it drips       [{seconds}]"
-            ),
-            format!(
-                "--max-size OCTETS      the largest message                             [{max_size}]"
-            ),
-            format!(
-                "--max-recipients N     the most recipients of one message              [{max_recipients}]"
-            ),
-        ] {
-            assert!(HELP.contains(&default), "{default}");
+        for (typed, default) in listed() {
+            let Some(default) = default else {
+                assert_eq!(parse_line(typed).err(), None, "{typed}");
+                continue;
+            };
+            let flag = typed.split(' ').next().unwrap();
+            let mut config = config(&format!("{flag} {default}"));
+            // Only who names the port for POP3 needs it.
+            if let Pop3::At(address) = config.pop3 {
+                config.pop3 = Pop3::IfFree(address);
+            }
+            assert_eq!(config, Config::default(), "{typed} [{default}]");
         }
     }
 
@@ -278,9 +306,13 @@ mod tests {
             show: true,
             sync: false,
         };
-        let flags = "--listen [::1]:0 --pop3 [::1]:1 --hostname=nuce.edu.vn --mailboxes tree --threads 10000 \
-                     --timeout=7 --max-size 1 --max-recipients 2 --max-per-client 5 --record tape --show --no-sync";
-        assert_eq!(config(flags), wanted);
+        let line = "--listen [::1]:0 --pop3 [::1]:1 --hostname=nuce.edu.vn --mailboxes tree \
+                    --threads 10000 --timeout=7 --max-size 1 --max-recipients 2 \
+                    --max-per-client 5 --record tape --show --no-sync";
+        assert_eq!(config(line), wanted);
+        for flag in setting_flags() {
+            assert!(line.contains(&flag), "{flag} is not tried here");
+        }
         assert_eq!(config("--pop3 off").pop3, Pop3::Off);
     }
 
