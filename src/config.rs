@@ -1,6 +1,8 @@
 //! The command line: flags to [`Config`], and `--help`.
 
 use std::ffi::OsString;
+use std::fmt::Display;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -9,7 +11,10 @@ use crate::address::is_domain;
 
 /// The most threads that `--threads` may ask for.
 const MAX_THREADS: usize = 10_000;
+/// The longest `--timeout` in seconds, eleven days.
+const MAX_SECONDS: u64 = 1_000_000;
 
+/// What `--help` prints. In brackets stand the defaults, those of `Config::default`.
 const HELP: &str = "\
 mini-smtpd: an SMTP server to read in an afternoon, run in a minute, and extend in an assignment
 
@@ -65,18 +70,21 @@ pub struct Config {
 /// Where POP3 listens, if it does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Pop3 {
+    /// `--pop3 off`: nowhere.
     Off,
-    /// Nobody asked: at this address if it is free, so that a second server with another `--listen`
-    /// starts all the same.
+    /// Without `--pop3`: at this address if it is free, so that a second server with another
+    /// `--listen` starts all the same.
     IfFree(String),
+    /// With `--pop3`: at this address, or the server does not start.
     At(String),
 }
 
 /// What the command line asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Action {
+    /// Serve mail.
     Serve(Config),
-    /// Print this, and do nothing else.
+    /// Print this, and do nothing else: `--help`, `--version`.
     Print(String),
 }
 
@@ -104,22 +112,21 @@ impl Config {
     /// they are the defaults.
     pub fn server_line(&self) -> Option<String> {
         let default = Config::default();
-        let mut line = String::new();
-        let mut add = |differs: bool, flag: String| {
-            if differs {
-                line += if line.is_empty() { "server: " } else { " " };
-                line += &flag;
-            }
-        };
         let Config { hostname, timeout, max_size, max_recipients, .. } = self;
-        add(*hostname != default.hostname, format!("--hostname {hostname}"));
-        add(*timeout != default.timeout, format!("--timeout {}", timeout.as_secs()));
-        add(*max_size != default.max_size, format!("--max-size {max_size}"));
-        add(
-            *max_recipients != default.max_recipients,
-            format!("--max-recipients {max_recipients}"),
-        );
-        (!line.is_empty()).then_some(line)
+        let mut flags = String::new();
+        if *hostname != default.hostname {
+            flags += &format!(" --hostname {hostname}");
+        }
+        if *timeout != default.timeout {
+            flags += &format!(" --timeout {}", timeout.as_secs());
+        }
+        if *max_size != default.max_size {
+            flags += &format!(" --max-size {max_size}");
+        }
+        if *max_recipients != default.max_recipients {
+            flags += &format!(" --max-recipients {max_recipients}");
+        }
+        (!flags.is_empty()).then(|| format!("server:{flags}"))
     }
 }
 
@@ -127,33 +134,35 @@ impl Config {
 ///
 /// # Errors
 /// One line that says what is wrong with them.
-pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Action, String> {
+pub fn parse(mut args: impl Iterator<Item = OsString>) -> Result<Action, String> {
     let mut config = Config::default();
-    let mut args = args;
     while let Some(arg) = args.next() {
-        let arg = arg.to_string_lossy().into_owned();
+        let arg = text(arg);
         // `--flag=value` is as good as `--flag value`.
-        let (flag, value) = match arg.split_once('=') {
+        let (flag, mut attached) = match arg.split_once('=') {
             Some((flag, value)) => (flag, Some(OsString::from(value))),
             None => (arg.as_str(), None),
         };
-        let mut value =
-            || value.clone().or_else(|| args.next()).ok_or_else(|| format!("{flag} needs a value"));
+        let mut value = || {
+            attached.take().or_else(|| args.next()).ok_or_else(|| format!("{flag} needs a value"))
+        };
         match flag {
-            "--listen" => config.listen = parse_value(flag, value()?)?,
-            "--pop3" => config.pop3 = parse_pop3(&parse_value::<String>(flag, value()?)?),
-            "--hostname" => config.hostname = parse_hostname(value()?)?,
+            "--listen" => config.listen = text(value()?),
+            "--pop3" => config.pop3 = parse_pop3(text(value()?)),
+            "--hostname" => config.hostname = parse_hostname(text(value()?))?,
             "--mailboxes" => config.mailboxes = PathBuf::from(value()?),
-            "--threads" => config.threads = parse_number(flag, value()?, MAX_THREADS)?,
+            "--threads" => config.threads = parse_number(flag, value()?, 1..=MAX_THREADS)?,
             "--timeout" => {
-                let seconds = parse_number(flag, value()?, 1_000_000)?;
+                let seconds = parse_number(flag, value()?, 1..=MAX_SECONDS)?;
                 config.timeout = Duration::from_secs(seconds);
             }
-            "--max-size" => config.max_size = parse_number(flag, value()?, u64::MAX)?,
+            "--max-size" => config.max_size = parse_number(flag, value()?, 1..=u64::MAX)?,
             "--max-recipients" => {
-                config.max_recipients = parse_number(flag, value()?, usize::MAX)?;
+                config.max_recipients = parse_number(flag, value()?, 1..=usize::MAX)?;
             }
-            "--max-per-client" => config.max_per_client = parse_value(flag, value()?)?,
+            "--max-per-client" => {
+                config.max_per_client = parse_number(flag, value()?, 0..=usize::MAX)?;
+            }
             "--record" => config.record = Some(PathBuf::from(value()?)),
             "--show" => config.show = true,
             "--no-sync" => config.sync = false,
@@ -163,36 +172,25 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Action, String> {
             }
             _ => return Err(format!("unknown flag {arg:?}; --help lists the flags")),
         }
+        if attached.is_some() {
+            return Err(format!("{flag} takes no value"));
+        }
     }
     Ok(Action::Serve(config))
 }
 
-/// Parses a flag's value.
-fn parse_value<V: FromStr>(flag: &str, value: OsString) -> Result<V, String> {
-    let text = value.to_string_lossy();
-    text.parse().map_err(|_| format!("{flag} {text:?} cannot be read; --help shows its form"))
-}
-
-/// Parses a number from 1 to `max`.
-fn parse_number<N>(flag: &str, value: OsString, max: N) -> Result<N, String>
-where
-    N: FromStr + PartialOrd + From<u8> + std::fmt::Display,
-{
-    let text = value.to_string_lossy();
-    match text.parse() {
-        Ok(number) if number >= N::from(1) && number <= max => Ok(number),
-        _ => Err(format!("{flag} takes a number from 1 to {max}, not {text:?}")),
-    }
+/// Makes text of an argument; what is not Unicode is replaced.
+fn text(value: OsString) -> String {
+    value.to_string_lossy().into_owned()
 }
 
 /// Parses where POP3 listens.
-fn parse_pop3(value: &str) -> Pop3 {
-    if value == "off" { Pop3::Off } else { Pop3::At(value.to_owned()) }
+fn parse_pop3(value: String) -> Pop3 {
+    if value == "off" { Pop3::Off } else { Pop3::At(value) }
 }
 
 /// Parses this host's name, which goes into replies, headers and file names.
-fn parse_hostname(value: OsString) -> Result<String, String> {
-    let name: String = parse_value("--hostname", value)?;
+fn parse_hostname(name: String) -> Result<String, String> {
     if is_domain(&name) {
         Ok(name)
     } else {
@@ -200,8 +198,25 @@ fn parse_hostname(value: OsString) -> Result<String, String> {
     }
 }
 
+/// Parses a number in `range`.
+fn parse_number<N>(flag: &str, value: OsString, range: RangeInclusive<N>) -> Result<N, String>
+where
+    N: FromStr + PartialOrd + Display,
+{
+    let value = text(value);
+    match value.parse() {
+        Ok(number) if range.contains(&number) => Ok(number),
+        _ => {
+            let (least, most) = range.into_inner();
+            Err(format!("{flag} takes a number from {least} to {most}, not {value:?}"))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn parse_line(line: &str) -> Result<Action, String> {
@@ -215,37 +230,63 @@ mod tests {
         }
     }
 
+    /// The lines of HELP that list a flag: as it is typed, and its default.
+    fn listed() -> impl Iterator<Item = (&'static str, Option<&'static str>)> {
+        HELP.lines().map(str::trim_start).filter(|line| line.starts_with("--")).map(|line| {
+            let (typed, _) = line.split_once("  ").unwrap();
+            let default = line.strip_suffix(']').and_then(|line| line.rsplit_once('['));
+            (typed, default.map(|(_, default)| default))
+        })
+    }
+
+    /// The flags that HELP lists.
+    fn flags() -> BTreeSet<String> {
+        listed().map(|(typed, _)| typed.split(' ').next().unwrap().to_owned()).collect()
+    }
+
+    /// The flags that set something in `Config`: all but these two.
+    fn setting_flags() -> BTreeSet<String> {
+        flags().into_iter().filter(|flag| !["--help", "--version"].contains(&&**flag)).collect()
+    }
+
+    /// The fields of `Config`, spelled as flags.
+    fn fields() -> BTreeSet<String> {
+        let config = format!("{:#?}", Config::default());
+        let fields = config.lines().filter_map(|line| line.strip_prefix("    ")?.split_once(": "));
+        fields.map(|(name, _)| format!("--{}", name.replace('_', "-"))).collect()
+    }
+
+    /// The flags that `parse` knows. A `match` cannot list its arms, so they are read in its source.
+    fn arms() -> BTreeSet<String> {
+        let (_, arms) = include_str!("config.rs").split_once("match flag {").unwrap();
+        let (arms, _) = arms.split_once("_ => ").unwrap();
+        arms.split('"').filter(|text| text.starts_with("--")).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn help_the_parser_and_config_agree_on_the_flags() {
+        let nothing = BTreeSet::new();
+        assert_eq!(&flags() ^ &arms(), nothing, "only one of HELP and parse has these");
+        let settings = setting_flags().iter().map(|flag| flag.replace("--no-", "--")).collect();
+        assert_eq!(&fields() ^ &settings, nothing, "only one of HELP and Config has these");
+        assert!(HELP.contains(&format!("1 to {MAX_THREADS} ")));
+    }
+
     #[test]
     fn without_flags_the_defaults_of_the_help_hold() {
         assert_eq!(config(""), Config::default());
-        let Config { listen, hostname, threads, timeout, max_size, max_recipients, .. } =
-            config("");
-        let seconds = timeout.as_secs();
-        let Pop3::IfFree(pop3) = config("").pop3 else { panic!("on if it is free") };
-        for default in [
-            format!(
-                "--pop3 ADDRESS:PORT    where to wait for those who collect mail, or off  [{pop3}]"
-            ),
-            format!(
-                "--listen ADDRESS:PORT  where to wait for clients; port 0 picks one     [{listen}]"
-            ),
-            format!(
-                "--hostname NAME        this server's name in its replies               [{hostname}]"
-            ),
-            format!(
-                "--threads N            clients that are served at once, 1 to {MAX_THREADS}     [{threads}]"
-            ),
-            format!(
-                "--timeout SECONDS      time for one whole line, however it drips       [{seconds}]"
-            ),
-            format!(
-                "--max-size OCTETS      the largest message                             [{max_size}]"
-            ),
-            format!(
-                "--max-recipients N     the most recipients of one message              [{max_recipients}]"
-            ),
-        ] {
-            assert!(HELP.contains(&default), "{default}");
+        for (typed, default) in listed() {
+            let Some(default) = default else {
+                assert_eq!(parse_line(typed).err(), None, "{typed}");
+                continue;
+            };
+            let flag = typed.split(' ').next().unwrap();
+            let mut config = config(&format!("{flag} {default}"));
+            // Only who names the port for POP3 needs it.
+            if let Pop3::At(address) = config.pop3 {
+                config.pop3 = Pop3::IfFree(address);
+            }
+            assert_eq!(config, Config::default(), "{typed} [{default}]");
         }
     }
 
@@ -265,9 +306,13 @@ mod tests {
             show: true,
             sync: false,
         };
-        let flags = "--listen [::1]:0 --pop3 [::1]:1 --hostname=nuce.edu.vn --mailboxes tree --threads 10000 \
-                     --timeout=7 --max-size 1 --max-recipients 2 --max-per-client 5 --record tape --show --no-sync";
-        assert_eq!(config(flags), wanted);
+        let line = "--listen [::1]:0 --pop3 [::1]:1 --hostname=nuce.edu.vn --mailboxes tree \
+                    --threads 10000 --timeout=7 --max-size 1 --max-recipients 2 \
+                    --max-per-client 5 --record tape --show --no-sync";
+        assert_eq!(config(line), wanted);
+        for flag in setting_flags() {
+            assert!(line.contains(&flag), "{flag} is not tried here");
+        }
         assert_eq!(config("--pop3 off").pop3, Pop3::Off);
     }
 
@@ -291,7 +336,8 @@ mod tests {
             ("--timeout -1", "from 1"),
             ("--max-size 1.5", "from 1"),
             ("--max-recipients 0", "from 1"),
-            ("--max-per-client x", "cannot be read"),
+            ("--max-per-client x", "from 0"),
+            ("--show=no", "takes no value"),
             ("--hostname bad_name", "bad_name"),
             ("--hostname [127.0.0.1]", "domain"),
         ] {

@@ -1,9 +1,10 @@
 //! mini-smtpd: an SMTP server to read in an afternoon, run in a minute, and extend in an assignment.
 //!
-//! This file is the table of contents: settings, logger, mailboxes, listener, signal, run. From here
-//! read `server`, then `smtp`, and the rooms below as you meet them.
+//! This file is the table of contents: settings, logger, mailboxes, listeners, signal, run. From
+//! here read `server`, then `smtp`, and the rooms below as you meet them.
 
 mod address;
+mod banner;
 mod channel;
 mod config;
 mod mailboxes;
@@ -15,19 +16,17 @@ mod smtp;
 #[cfg(test)]
 mod testing;
 
-use std::fs;
 use std::io::Write;
-use std::net::Ipv4Addr;
 use std::process::{self, ExitCode};
 use std::sync::atomic::Ordering;
 use std::thread;
+use std::{env, fs};
 
 use log::{Level, LevelFilter};
 
 use crate::channel::wire::StopFlag;
 use crate::config::{Action, Config};
-use crate::mailboxes::MailboxTree;
-use crate::server::{Listener, Protocol};
+use crate::mailboxes::{MailboxTree, startup};
 
 /// The exit status when the command line is wrong.
 const USAGE_ERROR: u8 = 2;
@@ -35,39 +34,36 @@ const USAGE_ERROR: u8 = 2;
 const INTERRUPTED: i32 = 130;
 
 fn main() -> ExitCode {
-    let config = match config::parse(std::env::args_os().skip(1)) {
-        Ok(Action::Serve(config)) => config,
+    match config::parse(env::args_os().skip(1)) {
+        Ok(Action::Serve(config)) => match run(config) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(message) => fail(ExitCode::FAILURE, &message),
+        },
         Ok(Action::Print(text)) => {
-            print(&text);
-            return ExitCode::SUCCESS;
+            banner::print(&text);
+            ExitCode::SUCCESS
         }
-        Err(message) => {
-            eprintln!("mini-smtpd: {message}");
-            return ExitCode::from(USAGE_ERROR);
-        }
-    };
-    match run(config) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
-            eprintln!("mini-smtpd: {message}");
-            ExitCode::FAILURE
-        }
+        Err(message) => fail(ExitCode::from(USAGE_ERROR), &message),
     }
+}
+
+/// Says why the server does not run.
+fn fail(status: ExitCode, message: &str) -> ExitCode {
+    eprintln!("mini-smtpd: {message}");
+    status
 }
 
 /// Serves mail until Ctrl-C.
 fn run(config: Config) -> Result<(), String> {
     start_logger(config.show);
     let mailboxes = MailboxTree::new(&config.mailboxes, &config.hostname, config.sync);
-    let addresses = look_for_mailboxes(&mailboxes, &config)?;
-    if let Some(folder) = &config.record {
-        fs::create_dir_all(folder)
-            .map_err(|e| format!("cannot record in {}: {e}; name another", folder.display()))?;
-    }
+    let addresses = startup::inspect(&mailboxes)?;
+    startup::clean_up(&mailboxes);
+    make_recording_folder(&config)?;
     let listeners = server::bind_listeners(&config)?;
     let stop = StopFlag::default();
     stop_on_ctrl_c(&stop)?;
-    say_what_to_type(&listeners, &addresses, &config)?;
+    banner::show(&listeners, &addresses, &config.mailboxes)?;
     server::run(listeners, config, mailboxes, stop)
 }
 
@@ -86,28 +82,11 @@ fn start_logger(show: bool) {
     builder.init();
 }
 
-/// Looks for the mailboxes and cleans up behind servers that were killed.
-fn look_for_mailboxes(mailboxes: &MailboxTree, config: &Config) -> Result<Vec<String>, String> {
-    let root = config.mailboxes.display();
-    let advice = format!("make a mailbox with: mkdir -p {root}/example.com/you");
-    let addresses = mailboxes.addresses().map_err(|e| {
-        format!(
-            "cannot read the mailbox tree {root}: {e}; start in the project's folder, name the tree \
-             with --mailboxes, or {advice}"
-        )
-    })?;
-    if addresses.is_empty() {
-        return Err(format!("the mailbox tree {root} has no mailbox; {advice}"));
-    }
-    for domain in mailboxes.domains_without_postmaster().unwrap_or_default() {
-        log::warn!("{domain} has no postmaster (RFC 5321 4.5.1): mkdir {root}/{domain}/postmaster");
-    }
-    match mailboxes.sweep() {
-        Ok(0) => {}
-        Ok(count) => log::info!("removed {count} files of broken deliveries from tmp folders"),
-        Err(e) => log::warn!("cannot look for files of broken deliveries: {e}"),
-    }
-    Ok(addresses)
+/// Makes the folder for recordings, if `--record` asks for them.
+fn make_recording_folder(config: &Config) -> Result<(), String> {
+    let Some(folder) = &config.record else { return Ok(()) };
+    fs::create_dir_all(folder)
+        .map_err(|e| format!("cannot record in {}: {e}; name another", folder.display()))
 }
 
 /// Lets the first Ctrl-C or SIGTERM stop the server gently, and the second one at once.
@@ -120,55 +99,4 @@ fn stop_on_ctrl_c(stop: &StopFlag) -> Result<(), String> {
         main.unpark();
     })
     .map_err(|e| format!("cannot listen for Ctrl-C: {e}"))
-}
-
-/// Prints where the server is, a first conversation to type, and how to read the mail.
-fn say_what_to_type(
-    listeners: &[Listener],
-    mailboxes: &[String],
-    config: &Config,
-) -> Result<(), String> {
-    let first = mailboxes.iter().find(|mailbox| !mailbox.starts_with("postmaster@"));
-    let mailbox = first.or(mailboxes.first()).map_or("", String::as_str);
-    let (mut places, mut hints) = (Vec::new(), String::new());
-    for Listener { protocol, socket } in listeners {
-        let address =
-            socket.local_addr().map_err(|e| format!("the listening socket failed: {e}"))?;
-        // Who listens everywhere is reached here; by number, since `localhost` may mean ::1.
-        let here = address.ip().is_unspecified();
-        let (ip, port) =
-            (if here { Ipv4Addr::LOCALHOST.into() } else { address.ip() }, address.port());
-        match protocol {
-            Protocol::Smtp => {
-                places.push(address.to_string());
-                hints += &format!(
-                    "Type in another window: telnet {ip} {port}   then HELO me, \
-                     MAIL FROM:<you@example.com>, RCPT TO:<{mailbox}>, DATA, a text, \
-                     a line with a dot, QUIT\n"
-                );
-            }
-            Protocol::Pop3 => {
-                places.push(format!("{address} (POP3)"));
-                let (user, domain) = mailbox.rsplit_once('@').unwrap_or((mailbox, ""));
-                let file = config.mailboxes.join(domain).join(user).join("password");
-                hints += &format!(
-                    "Collect the mail: printf 'a-password\\n' > {}   then telnet {ip} {port}, \
-                     USER {mailbox}, PASS a-password, LIST, RETR 1, QUIT\n",
-                    file.display()
-                );
-            }
-        }
-    }
-    print(&format!(
-        "mini-smtpd listens on {} for {} mailboxes; Ctrl-C stops it.\n{hints}",
-        places.join(" and "),
-        mailboxes.len(),
-    ));
-    Ok(())
-}
-
-/// Prints to standard output; that nobody may be reading it there is no reason to fail.
-fn print(text: &str) {
-    let mut out = std::io::stdout();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }

@@ -424,6 +424,7 @@ fn what_keeps_the_server_from_starting_is_one_line_that_says_what_to_do() {
         (&["--mailboxes", full, "--listen", "127.0.0.1:99999"], 1, "--listen 127.0.0.1:2525"),
         (&["--mailboxes", empty], 1, "mkdir -p"),
         (&["--mailboxes", "no/such/tree"], 1, "mkdir -p"),
+        (&["--mailboxes", full, "--record", "Cargo.toml"], 1, "name another"),
         (&["--mailbox", full], 2, "--help"),
         (&["--threads", "0"], 2, "from 1 to 10000"),
     ] {

@@ -6,6 +6,7 @@
 mod delivery;
 mod maildrop;
 mod password;
+pub mod startup;
 mod stored_message;
 
 use std::fs;
