@@ -46,24 +46,25 @@ pub struct Lines<R> {
     reader: BufReader<LastRead<R>>,
     /// How much of the reader's buffer is the line that was given last.
     given: usize,
-    /// The length of the plain line that comes next, if it has been looked for and found.
-    plain: Option<usize>,
     /// The line that was given last, if it did not lie whole in the buffer.
     line: Vec<u8>,
     /// The last octet of a piece whose line goes on, or `None` at the start of a line.
     cut_after: Option<u8>,
 }
 
-/// A reader that remembers whether its last read filled the whole buffer: then more is probably here.
+/// A reader that knows two things about its last read, so that nobody has to search for them again.
 struct LastRead<R> {
     reader: R,
-    filled: bool,
+    /// Whether it filled the whole buffer: then more has probably arrived.
+    is_full: bool,
+    /// How many octets came after its last LF: they are no whole line yet.
+    rest: usize,
 }
 
 impl<R: Read> Lines<R> {
     pub fn new(reader: R) -> Self {
-        let reader = BufReader::with_capacity(READ_BUFFER, LastRead { reader, filled: false });
-        Lines { reader, given: 0, plain: None, line: Vec::new(), cut_after: None }
+        let reader = BufReader::with_capacity(READ_BUFFER, LastRead { reader, is_full: false, rest: 0 });
+        Lines { reader, given: 0, line: Vec::new(), cut_after: None }
     }
 
     /// Reads the next line of at most `limit` octets, or a piece of that size of a longer one;
@@ -73,7 +74,7 @@ impl<R: Read> Lines<R> {
     /// Those of the reader underneath.
     pub fn next(&mut self, limit: usize) -> io::Result<Option<Line<'_>>> {
         self.finish_last();
-        match self.plain.take().or_else(|| plain_line_in(self.reader.buffer())) {
+        match plain_line_in(self.reader.buffer()) {
             // Nearly every line is such a line. It is shown where it lies, and not copied.
             Some(length) if length <= limit && self.cut_after.is_none() => {
                 self.given = length;
@@ -127,20 +128,12 @@ impl<R: Read> Lines<R> {
 
     /// Whether another whole line has arrived, so that reading it cannot block.
     pub fn has_whole_line(&self) -> bool {
-        self.arrived().contains(&b'\n')
+        self.reader.buffer().len() - self.given > self.reader.get_ref().rest
     }
 
-    /// Whether reading the next line may have to wait. A read that filled the buffer means that more
-    /// has probably arrived.
-    pub fn may_wait(&mut self) -> bool {
-        self.finish_last();
-        self.plain = plain_line_in(self.reader.buffer());
-        self.plain.is_none() && !self.has_whole_line() && !self.reader.get_ref().filled
-    }
-
-    /// What was read and not given.
-    fn arrived(&self) -> &[u8] {
-        self.reader.buffer().get(self.given..).unwrap_or_default()
+    /// Whether reading the next line probably has to wait for the client.
+    pub fn may_wait(&self) -> bool {
+        !self.has_whole_line() && !self.reader.get_ref().is_full
     }
 
     /// Takes the line that was given last out of the buffer.
@@ -152,7 +145,9 @@ impl<R: Read> Lines<R> {
 impl<R: Read> Read for LastRead<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.reader.read(buffer)?;
-        self.filled = count == buffer.len();
+        self.is_full = count == buffer.len();
+        let octets = buffer[..count].iter();
+        self.rest = octets.rev().position(|&octet| octet == b'\n').unwrap_or(count);
         Ok(count)
     }
 }

@@ -100,7 +100,7 @@ impl<'a, R: Read, W: Write> Channel<'a, R, W> {
     }
 
     /// Whether the next line may have to be waited for.
-    pub fn may_wait(&mut self) -> bool {
+    pub fn may_wait(&self) -> bool {
         self.lines.may_wait()
     }
 
