@@ -133,7 +133,7 @@ impl<R: Read> Lines<R> {
 
     /// Whether reading the next line probably has to wait for the client.
     pub fn may_wait(&self) -> bool {
-        !self.has_whole_line() && !self.reader.get_ref().is_full
+        !self.reader.get_ref().is_full && !self.has_whole_line()
     }
 
     /// Takes the line that was given last out of the buffer.

@@ -1,0 +1,39 @@
+//! The names in the documents that are not ours.
+//!
+//! A name is on the list when a page has it in backticks and nothing in src/ or tests/ defines it. A
+//! type stands for its methods, too: `Condvar` for `Condvar::wait`.
+
+/// This file, for those who have to mend it.
+pub const FILE: &str = "tests/documents/foreign.rs";
+
+/// The names, by where they come from.
+pub const NAMES: &[(&str, &str)] = &[
+    ("Rust", "edition2024 enum let match move mut return self str"),
+    (
+        "types and variants of std",
+        "Arc BufReader Cell Condvar Err Mutex None Ok Option Result Some",
+    ),
+    ("more of them", "String TcpStream TimedOut Vec"),
+    ("traits of std", "Copy Display Drop From Iterator Read Write"),
+    ("functions of std", "all catch_unwind create_new filter len map ok_or set_nodelay"),
+    ("more of them", "strip_prefix sync_all unwrap"),
+    ("C, Java, Python", "NULL errno null pthread_mutex_t switch synchronized toString union"),
+    ("more of them", "SMTPRecipientsRefused"),
+    ("system calls", "accept4 close fcntl fsync futex getpid openat recvfrom renameat sendto"),
+    ("more of them", "setsockopt shutdown statx"),
+    ("commands", "cargo cat chmod diff fc mkdir nc pgrep sudo telnet time"),
+    ("packages and groups", "postfix wireshark"),
+    ("flags of cargo and curl", "--bin --crlf --head"),
+    ("the environment", "HTTPS_PROXY localhost lo lo0 eth0"),
+    ("levels of the log", "ERROR info"),
+    ("SMTP", "EXPN HELLO PIPELINING"),
+    ("fields of a message", "Date To"),
+    ("mailboxes", "HUNG hung hunh nobody postmaster"),
+    ("folders of a mailbox", "tmp tmp/ new/ cur cur/"),
+    ("more of them", "mailboxes/nuce.edu.vn/hung/new mailboxes/nuce.edu.vn/hung/new/"),
+    ("what a build makes", "target/debug/mini-smtpd target/dovecot target/release/mini-smtpd"),
+    ("files of the reader", ".cargo/bin .cargo/config.toml 1-lan.smtp.txt recorded/"),
+    ("what the reader types", "DA DD aa by htaccess mot"),
+    ("what an exercise adds", "XCOUNT XSTATE Xcount Xstate"),
+    ("the list of deviations", "D1 N1"),
+];
