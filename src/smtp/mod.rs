@@ -10,7 +10,7 @@ mod syntax;
 mod trace_fields;
 
 #[cfg(test)]
-pub mod tests;
+mod tests;
 
 use std::io::{self, Read, Write};
 use std::net::IpAddr;

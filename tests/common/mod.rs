@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-#[path = "../../src/testing.rs"]
-mod testing;
+#[path = "../../src/testing/tree.rs"]
+mod tree;
 
-pub use testing::Tree;
+pub use tree::Tree;
 
 pub const BINARY: &str = env!("CARGO_BIN_EXE_mini-smtpd");
 

@@ -39,9 +39,8 @@ fn a_session_is_answered_the_same_however_it_is_cut() {
     let whole = answers(&tree(), input);
     for size in [1, 2, 3, 7] {
         let tree = tree();
-        let parts = Parts { parts: input.chunks(size).collect(), then: || Ok(()) };
         let mut output = Vec::new();
-        run(&tree, &StopFlag::default(), parts, &mut output);
+        run(&tree, &StopFlag::default(), Parts::new(input.chunks(size)), &mut output);
         assert_eq!(String::from_utf8(output).unwrap(), whole, "{size}");
     }
 }
@@ -51,24 +50,10 @@ fn a_message_is_sent_in_pieces_of_a_few_kilobytes() {
     let tree = tree();
     let path = tree.root().join("nuce.edu.vn/hung/new/1.one");
     fs::write(path, [vec![b'x'; 1 << 20], b"\n.".to_vec(), vec![b'y'; 5000]].concat()).unwrap();
-    let mut writes = Writes(Vec::new());
+    let mut writes = Writes::default();
     let input = &b"USER hung\r\nPASS secret\r\nRETR 1\r\n"[..];
     run(&tree, &StopFlag::default(), input, &mut writes);
     assert!(writes.0.iter().all(|write| write.len() <= 3 * MAX_HELD), "no large write");
     let sent = writes.0.concat();
     assert!(sent.ends_with(&[b"x\r\n..", &[b'y'; 5000][..], b"\r\n.\r\n"].concat()));
-}
-
-/// Keeps each write apart.
-struct Writes(Vec<Vec<u8>>);
-
-impl Write for &mut Writes {
-    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        self.0.push(buffer.to_vec());
-        Ok(buffer.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

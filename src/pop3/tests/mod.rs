@@ -9,13 +9,11 @@ mod random;
 mod whole_session;
 
 use std::fs;
-use std::path::PathBuf;
 
 use super::*;
 use crate::channel::MAX_HELD;
 use crate::channel::wire::StopFlag;
-use crate::smtp::tests::{arrows_in, matches};
-use crate::testing::Tree;
+use crate::testing::{Parts, Random, Tree, Writes, arrows_in, matches, play};
 
 /// A tree in which hung has the password `secret` and three messages.
 fn tree() -> Tree {
@@ -60,46 +58,7 @@ fn answers_in_transaction(tree: &Tree, input: &str) -> String {
     answers(tree, input.as_bytes()).splitn(4, "\r\n").last().unwrap().to_owned()
 }
 
-/// Plays a conversation: `C:` is sent, `S:` is expected, `*` in it stands for any text.
+/// Plays a conversation, as [`play`] explains.
 fn dialogue(tree: &Tree, script: &str) {
-    let lines = || script.lines().map(str::trim).filter(|line| !line.is_empty());
-    let input: Vec<&str> = lines().filter_map(|line| line.strip_prefix("C: ")).collect();
-    let output = answers(tree, (input.join("\r\n") + "\r\n").as_bytes());
-    let mut heard = output.lines();
-    for expected in lines().filter_map(|line| line.strip_prefix("S:")) {
-        let (reply, expected) = (heard.next().unwrap_or("(nothing)"), expected.trim_start());
-        assert!(matches(reply, expected), "expected {expected:?}, heard {reply:?} in\n{output}");
-    }
-    assert_eq!(heard.next(), None, "more was said than expected, in\n{output}");
-}
-
-/// hung's messages, each `place/name`.
-fn files(tree: &Tree) -> Vec<String> {
-    let name = |path: &std::path::Path| path.file_name().unwrap().to_str().unwrap().to_owned();
-    let short = |path: &PathBuf| format!("{}/{}", name(path.parent().unwrap()), name(path));
-    let mut names: Vec<String> = tree.files().iter().map(short).collect();
-    names.sort();
-    names
-}
-
-/// The name of a message that was read.
-fn seen(name: &str) -> String {
-    format!("cur/{name}{}2,S", if cfg!(windows) { ';' } else { ':' })
-}
-
-/// Gives one part at each read, and does something before the second.
-struct Parts<'a, F> {
-    parts: std::collections::VecDeque<&'a [u8]>,
-    then: F,
-}
-
-impl<T, F: Fn() -> io::Result<T>> Read for Parts<'_, F> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.parts.len() == 1 {
-            let _ = (self.then)();
-        }
-        let part = self.parts.pop_front().unwrap_or_default();
-        buffer[..part.len()].copy_from_slice(part);
-        Ok(part.len())
-    }
+    play(script, |input| answers(tree, input));
 }

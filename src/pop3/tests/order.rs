@@ -62,7 +62,7 @@ fn state_after(input: &str) -> &'static str {
             let tree = tree();
             let (first, last) = input.split_at(input.rfind("QUIT").unwrap());
             answers(&tree, format!("{first}DELE 1\r\n{last}").as_bytes());
-            if files(&tree).len() == 2 { "Update" } else { "closed" }
+            if tree.names().len() == 2 { "Update" } else { "closed" }
         }
     }
 }
@@ -119,27 +119,27 @@ fn a_refusal_names_the_step_that_is_missing() {
 #[test]
 fn only_quit_deletes() {
     let tree = tree();
-    let before = files(&tree);
+    let before = tree.names();
     for input in ["RETR 1\r\nDELE 1\r\nDELE 2\r\n", "DELE 1\r\nRSET\r\nQUIT\r\n", "DELE 1\r\nQUI"] {
         answers_in_transaction(&tree, input);
-        assert_eq!(files(&tree), before, "{input}");
+        assert_eq!(tree.names(), before, "{input}");
     }
     let wrong = "FROB\r\n".repeat(MAX_ERRORS);
     answers_in_transaction(&tree, &format!("DELE 1\r\n{wrong}QUIT\r\n"));
-    assert_eq!(files(&tree), before, "too many errors are no QUIT");
+    assert_eq!(tree.names(), before, "too many errors are no QUIT");
     answers_in_transaction(&tree, "DELE 1\r\nQUIT\r\n");
-    assert_eq!(files(&tree), before[1..]);
+    assert_eq!(tree.names(), before[1..]);
 }
 
 #[test]
 fn a_message_that_another_program_removed_is_an_answer_and_no_end() {
     let tree = tree();
     let path = tree.root().join("nuce.edu.vn/hung/new/1.one");
-    // The reader removes the file after the login, as another program would.
-    let parts = [&b"USER hung\r\nPASS secret\r\n"[..], b"RETR 1\r\nTOP 1 0\r\nSTAT\r\n"];
+    let input = "USER hung\r\nPASS secret\r\nRETR 1\r\nTOP 1 0\r\nSTAT\r\n";
+    let remove = || fs::remove_file(&path).unwrap();
+    let client = Parts::cut_before(input, "RETR").before_the_last(remove);
     let mut output = Vec::new();
-    let reader = Parts { parts: parts.into_iter().collect(), then: || fs::remove_file(&path) };
-    run(&tree, &StopFlag::default(), reader, &mut output);
+    run(&tree, &StopFlag::default(), client, &mut output);
     let output = String::from_utf8(output).unwrap();
     let gone = "-ERR Another program has removed that message; QUIT and log in again (RFC 1939 5)";
     assert!(output.ends_with(&format!("{gone}\r\n{gone}\r\n+OK 3 98\r\n")), "{output}");

@@ -1,8 +1,6 @@
 //! Hostile bytes: random sessions, seeded and reproducible, of which none may lose a message.
 
-use super::{files, run, tree};
-use crate::channel::wire::StopFlag;
-use crate::testing::{Random, RandomChunks};
+use super::*;
 
 /// The sessions of one run; the seed of each is its number.
 const SESSIONS: u64 = 500;
@@ -65,13 +63,13 @@ fn random_sessions_lose_no_message() {
         let (whole, cut) = (tree(), tree());
         let (mut output, mut in_chunks) = (Vec::new(), Vec::new());
         run(&whole, &StopFlag::default(), &input[..], &mut output);
-        run(&cut, &StopFlag::default(), RandomChunks(&input, random), &mut in_chunks);
+        run(&cut, &StopFlag::default(), Parts::new(random.cut(&input)), &mut in_chunks);
         let output = String::from_utf8(output).expect("replies are ASCII");
         assert_eq!(String::from_utf8_lossy(&in_chunks), output, "in chunks, {shown}");
-        assert_eq!(files(&cut), files(&whole), "in chunks, {shown}");
+        assert_eq!(cut.names(), whole.names(), "in chunks, {shown}");
 
-        // The password's file lies beside the folders of the mail, where `files` does not look.
-        let left = files(&whole).len();
+        // The password's file lies beside the folders of the mail, where `names` does not look.
+        let left = whole.names().len();
         assert_eq!(left, left_by(&output), "{shown}\n{output}");
         deleted += MESSAGES - left;
     }

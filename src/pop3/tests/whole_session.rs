@@ -61,7 +61,7 @@ fn the_recipient_lists_reads_deletes_and_quits() {
          C: QUIT
          S: +OK Bye, 2 messages left",
     );
-    assert_eq!(files(&tree), [seen("2.two"), "new/3.three".to_owned()]);
+    assert_eq!(tree.names(), ["cur/2.two:2,S", "new/3.three"]);
 }
 
 #[test]
@@ -82,8 +82,8 @@ fn top_gives_the_header_and_as_many_lines_as_there_are() {
     fs::write(folder.join("1.one"), "no blank line\n").unwrap();
     let said = answers_in_transaction(&tree, "TOP 1 0\r\nQUIT\r\n");
     assert!(said.contains("\r\nno blank line\r\n.\r\n"), "{said}");
-    assert_eq!(files(&tree).len(), 3);
-    assert!(files(&tree).iter().all(|name| name.starts_with("new/")), "TOP reads nothing");
+    assert_eq!(tree.names().len(), 3);
+    assert!(tree.names().iter().all(|name| name.starts_with("new/")), "TOP reads nothing");
 }
 
 #[test]

@@ -2,19 +2,6 @@
 
 use super::*;
 
-/// Gives the input in pieces of `chunk` octets.
-struct Chunks<'a> {
-    input: &'a [u8],
-    chunk: usize,
-}
-
-impl Read for Chunks<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let size = self.chunk.min(buffer.len());
-        self.input.read(&mut buffer[..size])
-    }
-}
-
 const SESSION: &[u8] =
     b"EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<hung@nuce.edu.vn>\r\nRCPT TO:<a@b>\r\nDATA\r\n\
                          a: b\r\n\r\ntext\r\n.\r\nNOOP\r\nFROB\r\nVRFY hung\r\nQUIT\r\n";
@@ -25,7 +12,7 @@ fn a_session_is_answered_the_same_however_it_is_cut() {
     for chunk in [1, 2, 3, 7, 64] {
         let tree = Tree::new();
         let mut writes = Writes::default();
-        run(&tree, &config(), Chunks { input: SESSION, chunk }, &mut writes);
+        run(&tree, &config(), Parts::new(SESSION.chunks(chunk)), &mut writes);
         assert_eq!(String::from_utf8(writes.0.concat()).unwrap(), whole, "chunks of {chunk}");
         assert_eq!(tree.mail("nuce.edu.vn/hung").len(), 1);
     }
@@ -40,7 +27,7 @@ fn replies_wait_only_while_another_line_is_in_the_buffer() {
     assert_eq!(at_once.0.len(), 2);
 
     let mut in_turn = Writes::default();
-    run(&tree, &config(), Chunks { input: SESSION, chunk: 1 }, &mut in_turn);
+    run(&tree, &config(), Parts::new(SESSION.chunks(1)), &mut in_turn);
     assert_eq!(in_turn.0.len(), 11, "each reply is one write");
     assert!(in_turn.0.iter().all(|write| write.ends_with(b"\r\n")));
 }

@@ -2,10 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{Writes, answers_with, codes_of, config, message, run};
-use crate::channel::MAX_HELD;
-use crate::config::Config;
-use crate::testing::{Random, RandomChunks, Tree};
+use super::*;
 
 /// The sessions of one run; the seed of each is its number.
 const SESSIONS: u64 = 3000;
@@ -75,7 +72,7 @@ fn random_sessions_break_nothing() {
 
         let output = answers_with(&tree, &small, &input);
         let mut writes = Writes::default();
-        run(&other, &small, RandomChunks(&input, random), &mut writes);
+        run(&other, &small, Parts::new(random.cut(&input)), &mut writes);
         assert_eq!(String::from_utf8_lossy(&writes.0.concat()), output, "in chunks, {}", shown());
         assert!(writes.0.iter().all(|write| write.len() <= MAX_HELD + 1024), "{}", shown());
 

@@ -1,0 +1,13 @@
+//! Ground for tests, the same for both protocols.
+
+mod client;
+mod dialogue;
+mod picture;
+mod random;
+mod tree;
+
+pub use client::{Parts, Writes};
+pub use dialogue::{matches, play};
+pub use picture::arrows_in;
+pub use random::Random;
+pub use tree::Tree;
