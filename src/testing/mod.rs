@@ -4,10 +4,12 @@ mod client;
 mod dialogue;
 mod picture;
 mod random;
+mod store;
 mod tree;
 
 pub use client::{Parts, Writes};
 pub use dialogue::{matches, play};
 pub use picture::arrows_in;
 pub use random::Random;
+pub use store::{Store, config};
 pub use tree::Tree;

@@ -31,20 +31,20 @@ fn a_wrong_form_is_answered_with_the_right_one() {
         ("US\u{8}SER hung", "-ERR Your Backspace key *"),
         ("USER hùng", "-ERR Letters beyond ASCII *"),
     ] {
-        let output = answers(&tree(), format!("{line}\r\n").as_bytes());
+        let output = answers(&store(), format!("{line}\r\n").as_bytes());
         let reply = output.lines().nth(1).unwrap();
         assert!(matches(reply, answer), "{line}: {reply}");
     }
-    let output = answers(&tree(), b"GET / HTTP/1.1\r\nUSER hung\r\n");
+    let output = answers(&store(), b"GET / HTTP/1.1\r\nUSER hung\r\n");
     assert!(output.ends_with("that was HTTP, closing (RFC 1939 3)\r\n"), "{output}");
-    let output = answers(&tree(), b"\x16\x03\x01\x02\nNOOP\r\n");
+    let output = answers(&store(), b"\x16\x03\x01\x02\nNOOP\r\n");
     assert!(output.ends_with("TLS is not offered here, closing (RFC 1939 3)\r\n"), "{output}");
 }
 
 #[test]
 fn each_reply_fits_the_line_that_the_rfc_allows() {
     let all = "FROB\r\nEHLO\r\nPASS x\r\nUSER x\r\nPASS x\r\nSTLS\r\nCAPA\r\nHELO x HTTP/1.1\r\n";
-    for line in answers(&tree(), all.as_bytes()).lines() {
+    for line in answers(&store(), all.as_bytes()).lines() {
         assert!(line.len() <= 510 && line.is_ascii(), "{line}");
     }
 }

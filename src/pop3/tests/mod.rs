@@ -13,52 +13,42 @@ use std::fs;
 use super::*;
 use crate::channel::MAX_HELD;
 use crate::channel::wire::StopFlag;
-use crate::testing::{Parts, Random, Tree, Writes, arrows_in, matches, play};
+use crate::testing::{Parts, Random, Store, Tree, Writes, arrows_in, config, matches, play};
 
-/// A tree in which hung has the password `secret` and three messages.
-fn tree() -> Tree {
+/// A store in which hung has the password `secret` and three messages.
+fn store() -> Store {
     let tree = Tree::new();
     let folder = tree.add("nuce.edu.vn/hung/new").parent().unwrap().to_owned();
     fs::write(folder.join("password"), "secret\n").unwrap();
     fs::write(folder.join("new/1.one"), "Subject: one\n\nBlah blah blah...\n").unwrap();
     fs::write(folder.join("new/2.two"), "Subject: two\n\n.\n..\n.dot\nend").unwrap();
     fs::write(folder.join("new/3.three"), "Subject: three\n\n1\n2\n\n4\n").unwrap();
-    tree
+    Store::of(tree, config())
 }
 
-fn config() -> Config {
-    Config { sync: false, ..Config::default() }
-}
-
-/// A deadline without a wait for those who guess.
-fn deadline(stop: &StopFlag) -> Deadline {
-    Deadline::patient(Duration::from_secs(1), StopFlag::clone(stop))
-}
-
-/// Runs a session over `reader` and `writer`, and returns whether it ended with a last reply.
-fn run(tree: &Tree, stop: &StopFlag, reader: impl Read, writer: impl Write) -> bool {
-    let config = config();
-    let mailboxes = MailboxTree::new(tree.root(), &config.hostname, config.sync);
-    let deadline = deadline(stop);
-    let (config, mailboxes, deadline) = (&config, &mailboxes, &deadline);
+/// Runs a session over `reader` and `writer`, and returns whether it ended with a last reply. Who
+/// guesses passwords does not have to wait.
+fn run(store: &Store, reader: impl Read, writer: impl Write) -> bool {
+    let Store { config, mailboxes, .. } = store;
+    let deadline = &Deadline::patient(Duration::from_secs(1), StopFlag::default());
     let context = Context { session: 1, config, mailboxes, deadline, penalty: Duration::ZERO };
     matches!(Conversation::new(reader, writer, context).run(), Ended::Done)
 }
 
 /// What the server answers to `input`.
-fn answers(tree: &Tree, input: &[u8]) -> String {
+fn answers(store: &Store, input: &[u8]) -> String {
     let mut output = Vec::new();
-    run(tree, &StopFlag::default(), input, &mut output);
+    run(store, input, &mut output);
     String::from_utf8(output).expect("replies are ASCII")
 }
 
 /// The same after a login as hung, without the greeting and the replies to the login.
-fn answers_in_transaction(tree: &Tree, input: &str) -> String {
+fn answers_in_transaction(store: &Store, input: &str) -> String {
     let input = format!("USER hung@nuce.edu.vn\r\nPASS secret\r\n{input}");
-    answers(tree, input.as_bytes()).splitn(4, "\r\n").last().unwrap().to_owned()
+    answers(store, input.as_bytes()).splitn(4, "\r\n").last().unwrap().to_owned()
 }
 
 /// Plays a conversation, as [`play`] explains.
-fn dialogue(tree: &Tree, script: &str) {
-    play(script, |input| answers(tree, input));
+fn dialogue(store: &Store, script: &str) {
+    play(script, |input| answers(store, input));
 }

@@ -26,7 +26,7 @@ fn every_command_in_every_state_does_what_the_table_and_the_picture_say() {
         for command in COMMANDS {
             let before = prefix[..=number].concat();
             let input = format!("{before}{command}\r\n");
-            let output = answers(&tree(), input.as_bytes());
+            let output = answers(&store(), input.as_bytes());
             let reply = output.lines().nth(number + 1).unwrap().split(' ').next().unwrap();
             let after = state_after(&input);
             if after == state {
@@ -50,7 +50,7 @@ fn every_command_in_every_state_does_what_the_table_and_the_picture_say() {
 /// The state after `input`, told apart by what the server says then and what it did at its end.
 fn state_after(input: &str) -> &'static str {
     let answer = |probe: &str| {
-        let output = answers(&tree(), format!("{input}{probe}\r\n").as_bytes());
+        let output = answers(&store(), format!("{input}{probe}\r\n").as_bytes());
         output.lines().last().unwrap_or_default().to_owned()
     };
     match (answer("PASS secret"), answer("NOOP")) {
@@ -59,10 +59,10 @@ fn state_after(input: &str) -> &'static str {
         (_, noop) if noop.contains("Nothing done") => "Transaction",
         // After an update the marks have done their work.
         _ => {
-            let tree = tree();
+            let store = store();
             let (first, last) = input.split_at(input.rfind("QUIT").unwrap());
-            answers(&tree, format!("{first}DELE 1\r\n{last}").as_bytes());
-            if tree.names().len() == 2 { "Update" } else { "closed" }
+            answers(&store, format!("{first}DELE 1\r\n{last}").as_bytes());
+            if store.tree.names().len() == 2 { "Update" } else { "closed" }
         }
     }
 }
@@ -70,7 +70,7 @@ fn state_after(input: &str) -> &'static str {
 #[test]
 fn a_refusal_names_the_step_that_is_missing() {
     dialogue(
-        &tree(),
+        &store(),
         "S: +OK *
          C: PASS secret
          S: -ERR Send USER first (RFC 1939 7)
@@ -118,28 +118,28 @@ fn a_refusal_names_the_step_that_is_missing() {
 
 #[test]
 fn only_quit_deletes() {
-    let tree = tree();
-    let before = tree.names();
+    let store = store();
+    let before = store.tree.names();
     for input in ["RETR 1\r\nDELE 1\r\nDELE 2\r\n", "DELE 1\r\nRSET\r\nQUIT\r\n", "DELE 1\r\nQUI"] {
-        answers_in_transaction(&tree, input);
-        assert_eq!(tree.names(), before, "{input}");
+        answers_in_transaction(&store, input);
+        assert_eq!(store.tree.names(), before, "{input}");
     }
     let wrong = "FROB\r\n".repeat(MAX_ERRORS);
-    answers_in_transaction(&tree, &format!("DELE 1\r\n{wrong}QUIT\r\n"));
-    assert_eq!(tree.names(), before, "too many errors are no QUIT");
-    answers_in_transaction(&tree, "DELE 1\r\nQUIT\r\n");
-    assert_eq!(tree.names(), before[1..]);
+    answers_in_transaction(&store, &format!("DELE 1\r\n{wrong}QUIT\r\n"));
+    assert_eq!(store.tree.names(), before, "too many errors are no QUIT");
+    answers_in_transaction(&store, "DELE 1\r\nQUIT\r\n");
+    assert_eq!(store.tree.names(), before[1..]);
 }
 
 #[test]
 fn a_message_that_another_program_removed_is_an_answer_and_no_end() {
-    let tree = tree();
-    let path = tree.root().join("nuce.edu.vn/hung/new/1.one");
+    let store = store();
+    let path = store.tree.root().join("nuce.edu.vn/hung/new/1.one");
     let input = "USER hung\r\nPASS secret\r\nRETR 1\r\nTOP 1 0\r\nSTAT\r\n";
     let remove = || fs::remove_file(&path).unwrap();
     let client = Parts::cut_before(input, "RETR").before_the_last(remove);
     let mut output = Vec::new();
-    run(&tree, &StopFlag::default(), client, &mut output);
+    run(&store, client, &mut output);
     let output = String::from_utf8(output).unwrap();
     let gone = "-ERR Another program has removed that message; QUIT and log in again (RFC 1939 5)";
     assert!(output.ends_with(&format!("{gone}\r\n{gone}\r\n+OK 3 98\r\n")), "{output}");

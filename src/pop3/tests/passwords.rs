@@ -5,10 +5,10 @@ use crate::channel::heard::Heard;
 
 #[test]
 fn a_stranger_hears_the_same_whatever_is_wrong() {
-    let tree = tree();
+    let store = store();
     let refusal = |user: &str, password: &str| {
         let input = format!("USER {user}\r\nPASS {password}\r\n");
-        answers(&tree, input.as_bytes())
+        answers(&store, input.as_bytes())
     };
     let wrong = refusal("hung", "wrong");
     assert!(wrong.contains("-ERR Wrong name or password, or no password file"), "{wrong}");
@@ -30,10 +30,10 @@ fn a_stranger_hears_the_same_whatever_is_wrong() {
 
 #[test]
 fn a_password_may_hold_blanks_and_is_used_up_by_one_pass() {
-    let tree = tree();
-    fs::write(tree.root().join("nuce.edu.vn/hung/password"), "two  words\r\n").unwrap();
+    let store = store();
+    fs::write(store.tree.root().join("nuce.edu.vn/hung/password"), "two  words\r\n").unwrap();
     dialogue(
-        &tree,
+        &store,
         "S: +OK *
          C: USER hung
          S: +OK *
@@ -53,17 +53,32 @@ fn a_password_may_hold_blanks_and_is_used_up_by_one_pass() {
 #[test]
 fn the_third_wrong_password_ends_the_session() {
     let input = "USER hung\r\nPASS x\r\n".repeat(3) + "USER hung\r\nPASS secret\r\n";
-    let output = answers(&tree(), input.as_bytes());
+    let output = answers(&store(), input.as_bytes());
     assert_eq!(output.lines().count(), 7, "{output}");
     assert!(output.lines().last().unwrap().starts_with("-ERR Wrong name"), "{output}");
 }
 
 #[test]
+fn a_mailbox_that_another_session_has_open_is_in_use_until_that_one_ends() {
+    let store = store();
+    let log_in = b"USER hung\r\nPASS secret\r\n";
+    // The second session begins and ends in the middle of the first.
+    let mut second = String::new();
+    let first = Parts::new([&log_in[..], b"STAT\r\nQUIT\r\n"])
+        .before_the_last(|| second = answers(&store, log_in));
+    let mut output = Vec::new();
+    run(&store, first, &mut output);
+    assert!(second.contains("-ERR [IN-USE] Another session has this mailbox open"), "{second}");
+    assert!(output.ends_with(b"+OK 3 98\r\n+OK Bye, 3 messages left\r\n"), "the first goes on");
+    assert!(answers(&store, log_in).contains("+OK The mailbox has 3 messages"), "it is free again");
+}
+
+#[test]
 fn a_mailbox_that_cannot_be_read_is_told_and_not_taken_for_empty() {
-    let tree = tree();
-    fs::remove_dir_all(tree.root().join("nuce.edu.vn/hung/new")).unwrap();
-    fs::write(tree.root().join("nuce.edu.vn/hung/new"), "no folder").unwrap();
-    let output = answers(&tree, b"USER hung\r\nPASS secret\r\nSTAT\r\n");
+    let store = store();
+    fs::remove_dir_all(store.tree.root().join("nuce.edu.vn/hung/new")).unwrap();
+    fs::write(store.tree.root().join("nuce.edu.vn/hung/new"), "no folder").unwrap();
+    let output = answers(&store, b"USER hung\r\nPASS secret\r\nSTAT\r\n");
     assert!(output.contains("-ERR The mailbox cannot be read now"), "{output}");
     assert!(output.contains("-ERR Log in first"), "{output}");
 }

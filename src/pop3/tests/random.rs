@@ -60,16 +60,16 @@ fn random_sessions_lose_no_message() {
         let input = random.session(&PARTS, &RARE_PARTS);
         let shown = format!("seed {seed}: {}", input.escape_ascii());
 
-        let (whole, cut) = (tree(), tree());
+        let (whole, cut) = (store(), store());
         let (mut output, mut in_chunks) = (Vec::new(), Vec::new());
-        run(&whole, &StopFlag::default(), &input[..], &mut output);
-        run(&cut, &StopFlag::default(), Parts::new(random.cut(&input)), &mut in_chunks);
+        run(&whole, &input[..], &mut output);
+        run(&cut, Parts::new(random.cut(&input)), &mut in_chunks);
         let output = String::from_utf8(output).expect("replies are ASCII");
         assert_eq!(String::from_utf8_lossy(&in_chunks), output, "in chunks, {shown}");
-        assert_eq!(cut.names(), whole.names(), "in chunks, {shown}");
+        assert_eq!(cut.tree.names(), whole.tree.names(), "in chunks, {shown}");
 
         // The password's file lies beside the folders of the mail, where `names` does not look.
-        let left = whole.names().len();
+        let left = whole.tree.names().len();
         assert_eq!(left, left_by(&output), "{shown}\n{output}");
         deleted += MESSAGES - left;
     }

@@ -4,18 +4,18 @@ use super::*;
 
 #[test]
 fn a_command_line_of_2048_octets_is_taken_and_a_longer_one_refused() {
-    let tree = Tree::new();
+    let store = Store::new();
     let noop = |length: usize| format!("NOOP {}\r\nNOOP\r\n", "x".repeat(length - 7));
-    assert_eq!(codes(&tree, noop(512).as_bytes()), [250, 250]);
-    assert_eq!(codes(&tree, noop(MAX_COMMAND_LINE).as_bytes()), [250, 250]);
-    assert_eq!(codes(&tree, noop(MAX_COMMAND_LINE + 1).as_bytes()), [500, 250]);
-    assert_eq!(codes(&tree, noop(1_000_000).as_bytes()), [500, 250]);
+    assert_eq!(codes(&store, noop(512).as_bytes()), [250, 250]);
+    assert_eq!(codes(&store, noop(MAX_COMMAND_LINE).as_bytes()), [250, 250]);
+    assert_eq!(codes(&store, noop(MAX_COMMAND_LINE + 1).as_bytes()), [500, 250]);
+    assert_eq!(codes(&store, noop(1_000_000).as_bytes()), [500, 250]);
 }
 
 #[test]
 fn twenty_errors_in_a_row_end_the_session() {
-    let tree = Tree::new();
-    let codes_for = |input: String| codes(&tree, input.as_bytes());
+    let store = Store::new();
+    let codes_for = |input: String| codes(&store, input.as_bytes());
     let mut wanted = vec![500; 20];
     wanted.push(421);
     assert_eq!(codes_for("FROB\r\n".repeat(300)), wanted);
@@ -25,12 +25,12 @@ fn twenty_errors_in_a_row_end_the_session() {
 
 #[test]
 fn the_hundred_and_first_recipient_has_to_wait() {
-    let tree = Tree::new();
+    let store = Store::new();
     let recipients = "RCPT TO:<hung@nuce.edu.vn>\r\n".repeat(1500);
     let input = format!("HELO x\r\nMAIL FROM:<>\r\n{recipients}DATA\r\nx\r\n.\r\n");
-    let codes = codes(&tree, input.as_bytes());
+    let codes = codes(&store, input.as_bytes());
     assert!(codes[2..102].iter().all(|&code| code == 250));
     assert!(codes[102..1502].iter().all(|&code| code == 452));
     assert_eq!(codes[1502..], [354, 250]);
-    assert_eq!(tree.mail("nuce.edu.vn/hung").len(), 1);
+    assert_eq!(store.tree.mail("nuce.edu.vn/hung").len(), 1);
 }

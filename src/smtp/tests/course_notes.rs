@@ -4,9 +4,9 @@ use super::*;
 
 #[test]
 fn the_conversation_of_the_assignment_works_as_printed() {
-    let tree = Tree::new();
+    let store = Store::new();
     dialogue(
-        &tree,
+        &store,
         "S: 220 *
          C: HELO client
          S: 250 *
@@ -28,16 +28,16 @@ fn the_conversation_of_the_assignment_works_as_printed() {
          S: 221 Bye. Server closing transmission channel",
     );
     let text = b"\nBlah blah blah...\nBlur Blur Blur...\n";
-    assert_eq!(stored(&tree, "nuce.edu.vn/hung"), text);
-    assert_eq!(stored(&tree, "nuce.edu.vn/toan"), text);
-    assert_eq!(tree.files().len(), 2);
+    assert_eq!(stored(&store, "nuce.edu.vn/hung"), text);
+    assert_eq!(stored(&store, "nuce.edu.vn/toan"), text);
+    assert_eq!(store.tree.files().len(), 2);
 }
 
 #[test]
 fn the_textbook_s_ketchup_conversation_works_with_its_spaces() {
-    let tree = Tree::new();
+    let store = Store::new();
     dialogue(
-        &tree,
+        &store,
         "S: 220 *
          C: HELO crepes.fr
          S: 250 * Hello, pleased to meet you
@@ -54,14 +54,17 @@ fn the_textbook_s_ketchup_conversation_works_with_its_spaces() {
          C: QUIT
          S: 221 *",
     );
-    assert_eq!(stored(&tree, "hamburger.edu/bob"), b"\nDo you like ketchup?\nHow about pickles?\n");
+    assert_eq!(
+        stored(&store, "hamburger.edu/bob"),
+        b"\nDo you like ketchup?\nHow about pickles?\n"
+    );
 }
 
 #[test]
 fn the_conversation_with_a_bare_helo_and_no_brackets_works() {
-    let tree = Tree::new();
+    let store = Store::new();
     dialogue(
-        &tree,
+        &store,
         "S: 220 *
          C: HELO
          S: 250 *
@@ -81,16 +84,16 @@ fn the_conversation_with_a_bare_helo_and_no_brackets_works() {
          S: 221 *",
     );
     assert_eq!(
-        stored(&tree, "example.com/recipient"),
+        stored(&store, "example.com/recipient"),
         b"Subject: Test email\n\nThis is the body of the email message.\n\n"
     );
 }
 
 #[test]
 fn after_ehlo_the_replies_carry_enhanced_status_codes() {
-    let tree = Tree::new();
+    let store = Store::new();
     dialogue(
-        &tree,
+        &store,
         "S: 220 *
          C: EHLO client.example
          S: 250-localhost Hello, pleased to meet you

@@ -5,16 +5,16 @@ use crate::channel::heard::Heard;
 
 #[test]
 fn verbs_and_keywords_are_understood_in_any_case() {
-    let tree = Tree::new();
+    let store = Store::new();
     let input = b"helo x\r\nmail from:<>\r\nRcPt tO:<HUNG@Nuce.Edu.VN>\r\ndata\r\n.\r\nquit\r\n";
-    assert_eq!(codes(&tree, input), [250, 250, 250, 354, 250, 221]);
-    assert_eq!(tree.mail("nuce.edu.vn/hung").len(), 1);
+    assert_eq!(codes(&store, input), [250, 250, 250, 354, 250, 221]);
+    assert_eq!(store.tree.mail("nuce.edu.vn/hung").len(), 1);
 }
 
 #[test]
 fn blanks_before_the_line_s_end_are_tolerated() {
     let input = b"HELO x  \r\nMAIL FROM:<> \r\nRCPT TO:<hung@nuce.edu.vn>\t \r\nRSET \r\n";
-    assert_eq!(codes(&Tree::new(), input), [250, 250, 250, 250]);
+    assert_eq!(codes(&Store::new(), input), [250, 250, 250, 250]);
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn a_wrong_form_is_answered_with_the_right_one() {
         ("GET / HTTP/1.1", "421 *HTTP*"),
         ("post /x http/1.0", "421 *HTTP*"),
     ] {
-        let output = answers(&Tree::new(), format!("{line}\r\n").as_bytes());
+        let output = answers(&Store::new(), format!("{line}\r\n").as_bytes());
         let reply = output.lines().nth(1).unwrap();
         assert!(matches(reply, answer), "{line}: expected {answer}, heard {reply}");
         let refused = reply.starts_with('5') || reply.starts_with('4');
@@ -101,7 +101,7 @@ fn what_the_course_notes_print_is_accepted() {
         "MAIL FROM:<@one,@two:tuan@nuce.edu.vn>",
         "MAIL FROM:<tuan@[127.0.0.1]> body=8bitmime size=10485760",
     ] {
-        let output = answers(&Tree::new(), format!("HELO x\r\n{line}\r\n").as_bytes());
+        let output = answers(&Store::new(), format!("HELO x\r\n{line}\r\n").as_bytes());
         let reply = output.lines().nth(2).unwrap();
         assert!(reply.starts_with("250"), "{line}: heard {reply}");
     }
@@ -132,10 +132,10 @@ fn what_is_tolerated_is_noted_and_what_the_rfc_allows_is_not() {
 
 #[test]
 fn help_knows_every_command() {
-    let output = answers(&Tree::new(), b"HELP\r\n");
+    let output = answers(&Store::new(), b"HELP\r\n");
     for syntax in syntax::COMMANDS {
         assert!(output.contains(syntax.form), "{}", syntax.form);
-        let explained = answers(&Tree::new(), format!("help {}\r\n", syntax.verb).as_bytes());
+        let explained = answers(&Store::new(), format!("help {}\r\n", syntax.verb).as_bytes());
         assert!(explained.contains(&format!("214-{}", syntax.form)), "{explained}");
         // What HELP shows is what the parser takes.
         let example = syntax.form.split(" [").next().unwrap();
@@ -145,15 +145,14 @@ fn help_knows_every_command() {
 
 #[test]
 fn every_reply_line_is_short_ascii() {
-    let tree = Tree::new();
-    let long = Config { hostname: "x".repeat(255), ..config() };
+    let store = Store::with(Config { hostname: "x".repeat(255), ..config() });
     let input = format!(
         "HELP\r\nEHLO {0}\r\nMAIL FROM:<a@{1}> X=1\r\nHELP MAIL\r\n{2}\r\nGET / HTTP/1.1\r\n",
         "y".repeat(255),
         "z".repeat(240),
         "w".repeat(3000)
     );
-    for line in answers_with(&tree, &long, input.as_bytes()).lines() {
+    for line in answers(&store, input.as_bytes()).lines() {
         assert!(line.len() + 2 <= 512, "§4.5.3.1.5: {line}");
         assert!(line.bytes().all(|b| (0x20..0x7f).contains(&b)), "{line}");
     }

@@ -17,7 +17,7 @@ fn keys_that_are_no_text_are_explained() {
         ("HELO hùng".as_bytes(), "Vietnamese"),
         (b"HELO \xe9", "ASCII"),
     ] {
-        let output = answers(&Tree::new(), &[line, b"\r\nNOOP\r\n"].concat());
+        let output = answers(&Store::new(), &[line, b"\r\nNOOP\r\n"].concat());
         let replies: Vec<&str> = output.lines().collect();
         assert!(replies[1].starts_with("500 "), "{replies:?}");
         assert!(replies[1].contains(word), "{word} in {}", replies[1]);
@@ -29,24 +29,24 @@ fn keys_that_are_no_text_are_explained() {
 fn a_path_that_is_too_long_is_a_bad_sender_or_a_bad_recipient() {
     let long = "x".repeat(65);
     let input = format!("EHLO x\r\nMAIL FROM:<{long}@x>\r\nMAIL FROM:<>\r\nRCPT TO:<{long}@x>\r\n");
-    let output = answers(&Tree::new(), input.as_bytes());
+    let output = answers(&Store::new(), input.as_bytes());
     let (sender, recipient) = (output.find("501 5.1.7 "), output.find("501 5.1.3 "));
     assert!(sender.is_some() && sender < recipient, "{output}");
 }
 
 #[test]
 fn an_address_beyond_ascii_is_refused_as_such() {
-    let tree = Tree::new();
+    let store = Store::new();
     let input = "HELO x\r\nMAIL FROM:<hùng@x>\r\nVRFY hùng\r\nMAIL FROM:<>\r\nRCPT TO:<hùng@nuce.edu.vn>\r\n";
-    assert_eq!(codes(&tree, input.as_bytes()), [250, 553, 553, 250, 553]);
-    let output = answers(&tree, b"EHLO x\r\nMAIL FROM:<\xff\xfe@x>\r\nMAIL FROM:<\xe9@x>\r\n");
+    assert_eq!(codes(&store, input.as_bytes()), [250, 553, 553, 250, 553]);
+    let output = answers(&store, b"EHLO x\r\nMAIL FROM:<\xff\xfe@x>\r\nMAIL FROM:<\xe9@x>\r\n");
     assert!(output.contains("500 5.5.2") && output.contains("553 5.6.7"), "{output}");
 }
 
 #[test]
 fn a_tls_hello_is_answered_before_its_line_ends_and_what_it_holds_is_not_looked_at() {
     for rest in [&b"\x02\x00\x01\x00\x01\xfc\x03\x03"[..], b"\nNOOP\r\n", b"\r\nNOOP\r\n"] {
-        let output = answers(&Tree::new(), &[b"\x16\x03\x01", rest].concat());
+        let output = answers(&Store::new(), &[b"\x16\x03\x01", rest].concat());
         let replies: Vec<&str> = output.lines().skip(1).collect();
         assert!(matches(replies[0], "421 This looks like a TLS hello*"), "{replies:?}");
         assert_eq!(replies.len(), 1, "{replies:?}");

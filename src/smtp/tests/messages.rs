@@ -4,19 +4,19 @@ use super::*;
 
 #[test]
 fn the_dots_of_transparency_go_away_again() {
-    let tree = Tree::new();
-    answers(&tree, &message(b"Subject: x\r\n\r\n..\r\n..a\r\n...\r\n.b\r\na.\r\n \r\n.\r\n"));
-    assert_eq!(stored(&tree, "nuce.edu.vn/hung"), b"Subject: x\n\n.\n.a\n..\nb\na.\n \n");
+    let store = Store::new();
+    answers(&store, &message(b"Subject: x\r\n\r\n..\r\n..a\r\n...\r\n.b\r\na.\r\n \r\n.\r\n"));
+    assert_eq!(stored(&store, "nuce.edu.vn/hung"), b"Subject: x\n\n.\n.a\n..\nb\na.\n \n");
 }
 
 #[test]
 fn octets_beyond_ascii_and_nul_are_kept() {
-    let tree = Tree::new();
+    let store = Store::new();
     let octets: Vec<u8> = (0..=255).filter(|b| !b"\r\n".contains(b)).collect();
     let text = [b"Subject: x\r\n\r\nx", &octets[..], b"\r\n.\r\n"].concat();
-    assert_eq!(codes(&tree, &message(&text))[3..], [354, 250]);
+    assert_eq!(codes(&store, &message(&text))[3..], [354, 250]);
     assert_eq!(
-        stored(&tree, "nuce.edu.vn/hung"),
+        stored(&store, "nuce.edu.vn/hung"),
         [b"Subject: x\n\nx", &octets[..], b"\n"].concat()
     );
 }
@@ -24,50 +24,50 @@ fn octets_beyond_ascii_and_nul_are_kept() {
 #[test]
 fn a_line_of_64_kib_is_kept_and_a_longer_one_refused() {
     for (length, code) in [(MAX_TEXT_LINE - 2, 250), (MAX_TEXT_LINE - 1, 554), (200_000, 554)] {
-        let tree = Tree::new();
+        let store = Store::new();
         let text = [b"a: b\r\n\r\n", &vec![b'x'; length][..], b"\r\n.\r\nNOOP\r\n"].concat();
-        let output = answers(&tree, &message(&text));
+        let output = answers(&store, &message(&text));
         assert_eq!(codes_of(&output)[3..], [354, code, 250], "{length}");
         assert_eq!(output.contains("554 A line of the message is over"), code == 554);
-        assert_eq!(tree.files().len(), usize::from(code == 250));
+        assert_eq!(store.tree.files().len(), usize::from(code == 250));
     }
 }
 
 #[test]
 fn an_empty_message_is_a_message() {
-    let tree = Tree::new();
-    assert_eq!(codes(&tree, &message(b".\r\n"))[3..], [354, 250]);
-    assert_eq!(stored(&tree, "nuce.edu.vn/hung"), b"");
+    let store = Store::new();
+    assert_eq!(codes(&store, &message(b".\r\n"))[3..], [354, 250]);
+    assert_eq!(stored(&store, "nuce.edu.vn/hung"), b"");
 }
 
 #[test]
 fn one_session_sends_several_messages() {
-    let tree = Tree::new();
+    let store = Store::new();
     let one = "MAIL FROM:<>\r\nRCPT TO:<hung@nuce.edu.vn>\r\nDATA\r\nx\r\n.\r\n";
     let input = format!("HELO x\r\n{one}{one}{one}QUIT\r\n");
-    codes(&tree, input.as_bytes());
-    assert_eq!(tree.mail("nuce.edu.vn/hung").len(), 3);
+    codes(&store, input.as_bytes());
+    assert_eq!(store.tree.mail("nuce.edu.vn/hung").len(), 3);
 }
 
 #[test]
 fn a_recipient_named_twice_gets_one_copy() {
-    let tree = Tree::new();
+    let store = Store::new();
     let input =
         b"HELO x\r\nMAIL FROM:<>\r\nRCPT TO:<hung@nuce.edu.vn>\r\nRCPT TO:<toan@nuce.edu.vn>\r\n\
                   RCPT TO:<HUNG@nuce.edu.vn>\r\nDATA\r\nx\r\n.\r\n";
-    assert_eq!(codes(&tree, input), [250, 250, 250, 250, 250, 354, 250]);
-    assert_eq!(tree.mail("nuce.edu.vn/hung").len(), 1);
-    assert_eq!(tree.mail("nuce.edu.vn/toan").len(), 1);
+    assert_eq!(codes(&store, input), [250, 250, 250, 250, 250, 354, 250]);
+    assert_eq!(store.tree.mail("nuce.edu.vn/hung").len(), 1);
+    assert_eq!(store.tree.mail("nuce.edu.vn/toan").len(), 1);
 }
 
 #[test]
 fn the_trace_comes_first_and_a_headless_text_does_not_run_on_from_it() {
-    let tree = Tree::new();
+    let store = Store::new();
     let input =
         b"EHLO me.example\r\nMAIL FROM:<\"a b\"@x>\r\nRCPT TO:<hung@nuce.edu.vn>\r\nDATA\r\n\
                   \tby evil.example; Sat, 1 Jan 2000\r\nX-Forged: yes\r\n.\r\n";
-    answers(&tree, input);
-    let mail = String::from_utf8(tree.mail("nuce.edu.vn/hung").remove(0)).unwrap();
+    answers(&store, input);
+    let mail = String::from_utf8(store.tree.mail("nuce.edu.vn/hung").remove(0)).unwrap();
     let lines: Vec<&str> = mail.lines().collect();
     assert_eq!(lines[0], "Return-Path: <\"a b\"@x>");
     assert_eq!(lines[1], "Received: from me.example ([127.0.0.1])");
@@ -78,13 +78,15 @@ fn the_trace_comes_first_and_a_headless_text_does_not_run_on_from_it() {
 
 #[test]
 fn the_sender_s_case_and_the_client_s_received_lines_are_kept() {
-    let tree = Tree::new();
+    let store = Store::new();
     let input =
         b"HELO x\r\nMAIL FROM:<Tuan.N@Nuce.edu.vn>\r\nRCPT TO:<hung@nuce.edu.vn>\r\nDATA\r\n\
                   Received: second\r\nReceived: first\r\n\r\n.\r\n";
-    answers(&tree, input);
-    assert!(tree.mail("nuce.edu.vn/hung")[0].starts_with(b"Return-Path: <Tuan.N@Nuce.edu.vn>\n"));
-    assert_eq!(stored(&tree, "nuce.edu.vn/hung"), b"Received: second\nReceived: first\n\n");
+    answers(&store, input);
+    assert!(
+        store.tree.mail("nuce.edu.vn/hung")[0].starts_with(b"Return-Path: <Tuan.N@Nuce.edu.vn>\n")
+    );
+    assert_eq!(stored(&store, "nuce.edu.vn/hung"), b"Received: second\nReceived: first\n\n");
 }
 
 #[test]
@@ -100,64 +102,64 @@ fn there_is_one_return_path_and_it_is_ours() {
             "\nno header\nReturn-Path: <a quotation>\n",
         ),
     ] {
-        let tree = Tree::new();
-        answers(&tree, &message(format!("{text}.\r\n").as_bytes()));
-        assert_eq!(stored(&tree, "nuce.edu.vn/hung"), left.as_bytes(), "{text:?}");
+        let store = Store::new();
+        answers(&store, &message(format!("{text}.\r\n").as_bytes()));
+        assert_eq!(stored(&store, "nuce.edu.vn/hung"), left.as_bytes(), "{text:?}");
     }
 }
 
 #[test]
 fn a_mail_that_runs_in_a_loop_is_refused() {
     for (count, code) in [(100, 250), (101, 554)] {
-        let tree = Tree::new();
+        let store = Store::new();
         let text = "received: from x\r\n".repeat(count) + "\r\n.\r\nNOOP\r\n";
-        assert_eq!(codes(&tree, &message(text.as_bytes()))[3..], [354, code, 250]);
+        assert_eq!(codes(&store, &message(text.as_bytes()))[3..], [354, code, 250]);
         let body = format!("a: b\r\n\r\n{text}");
-        assert_eq!(codes(&tree, &message(body.as_bytes()))[3..], [354, 250, 250], "in the body");
+        assert_eq!(codes(&store, &message(body.as_bytes()))[3..], [354, 250, 250], "in the body");
     }
     let output =
-        answers(&Tree::new(), &message(("Received: x\r\n".repeat(101) + ".\r\n").as_bytes()));
+        answers(&Store::new(), &message(("Received: x\r\n".repeat(101) + ".\r\n").as_bytes()));
     assert!(output.contains("554 More than 100 Received"), "{output}");
 }
 
 #[test]
 fn a_message_over_the_size_is_refused_early_or_late() {
-    let small = Config { max_size: 1000, ..config() };
-    let tree = Tree::new();
-    let run = |input: &[u8]| codes_of(&answers_with(&tree, &small, input));
-    assert_eq!(run(b"EHLO x\r\nMAIL FROM:<> SIZE=1000\r\n"), [250, 250]);
-    assert_eq!(run(b"EHLO x\r\nMAIL FROM:<> SIZE=1001\r\nMAIL FROM:<>\r\n"), [250, 552, 250]);
+    let store = Store::with(Config { max_size: 1000, ..config() });
+    assert_eq!(codes(&store, b"EHLO x\r\nMAIL FROM:<> SIZE=1000\r\n"), [250, 250]);
+    assert_eq!(
+        codes(&store, b"EHLO x\r\nMAIL FROM:<> SIZE=1001\r\nMAIL FROM:<>\r\n"),
+        [250, 552, 250]
+    );
     let huge = b"EHLO x\r\nMAIL FROM:<> SIZE=99999999999999999999999999\r\n";
-    assert_eq!(run(huge), [250, 552]);
+    assert_eq!(codes(&store, huge), [250, 552]);
     // 10 octets and CRLF, 83 times, are 996; the line that follows decides.
     let lines = "x:23456789\r\n".repeat(83);
     for (last, code) in [("ab", 250), ("abc", 552)] {
         let text = format!("{lines}{last}\r\n.\r\nNOOP\r\n");
-        assert_eq!(run(&message(text.as_bytes()))[3..], [354, code, 250], "{last}");
+        assert_eq!(codes(&store, &message(text.as_bytes()))[3..], [354, code, 250], "{last}");
     }
     // The dots of transparency do not count (RFC 1870 §5).
     let text = format!("{lines}..a\r\n.\r\n");
-    assert_eq!(run(&message(text.as_bytes()))[3..], [354, 250]);
+    assert_eq!(codes(&store, &message(text.as_bytes()))[3..], [354, 250]);
 }
 
 #[test]
 fn a_message_of_ten_times_the_size_ends_the_session() {
-    let small = Config { max_size: 1000, ..config() };
-    let tree = Tree::new();
+    let store = Store::with(Config { max_size: 1000, ..config() });
     let lines = "0123456789\r\n".repeat(2000);
     let endless = "x".repeat(70_000);
     for text in [&lines, &endless] {
-        let output = answers_with(&tree, &small, &message(text.as_bytes()));
+        let output = answers(&store, &message(text.as_bytes()));
         assert!(output.lines().last().unwrap().starts_with("421 localhost Ten times"), "{output}");
     }
-    assert!(tree.files().is_empty());
+    assert!(store.tree.files().is_empty());
 }
 
 #[test]
 fn a_message_that_breaks_off_leaves_no_trace() {
-    let tree = Tree::new();
+    let store = Store::new();
     for end in ["", "text", "text\r\n", "text\r\n.", "text\r\n.\r", "text\r\n.x"] {
-        assert_eq!(codes(&tree, &message(end.as_bytes()))[3..], [354], "{end:?}");
+        assert_eq!(codes(&store, &message(end.as_bytes()))[3..], [354], "{end:?}");
     }
-    assert!(tree.files().is_empty());
+    assert!(store.tree.files().is_empty());
 }

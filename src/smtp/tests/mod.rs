@@ -22,40 +22,31 @@ use crate::address::ReversePath;
 use crate::channel::MAX_HELD;
 use crate::channel::wire::StopFlag;
 use crate::pool::Load;
-use crate::testing::{Parts, Random, Tree, Writes, arrows_in, matches, play};
+use crate::testing::{Parts, Random, Store, Writes, arrows_in, config, matches, play};
 
 /// The trace lines that begin each file.
 const TRACE_LINES: usize = 4;
 
-fn config() -> Config {
-    Config { sync: false, ..Config::default() }
-}
-
 /// Runs a session over `reader` and `writer`.
-fn run(tree: &Tree, config: &Config, reader: impl Read, writer: impl Write) {
-    let mailboxes = MailboxTree::new(tree.root(), &config.hostname, config.sync);
+fn run(store: &Store, reader: impl Read, writer: impl Write) {
+    let Store { config, mailboxes, .. } = store;
     let deadline =
         Deadline::new(Duration::from_secs(1), Arc::new(Load::new(1)), StopFlag::default());
     let client = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    let context =
-        Context { session: 1, client, config, mailboxes: &mailboxes, deadline: &deadline };
+    let context = Context { session: 1, client, config, mailboxes, deadline: &deadline };
     Conversation::new(reader, writer, context).run();
 }
 
 /// What the server answers to `input`.
-fn answers_with(tree: &Tree, config: &Config, input: &[u8]) -> String {
+fn answers(store: &Store, input: &[u8]) -> String {
     let mut output = Vec::new();
-    run(tree, config, input, &mut output);
+    run(store, input, &mut output);
     String::from_utf8(output).expect("replies are ASCII")
 }
 
-fn answers(tree: &Tree, input: &[u8]) -> String {
-    answers_with(tree, &config(), input)
-}
-
 /// The codes of the replies to `input`, without the greeting's.
-fn codes(tree: &Tree, input: &[u8]) -> Vec<u16> {
-    codes_of(&answers(tree, input))
+fn codes(store: &Store, input: &[u8]) -> Vec<u16> {
+    codes_of(&answers(store, input))
 }
 
 /// The codes in `output`: one for each reply, without the greeting's.
@@ -65,8 +56,8 @@ fn codes_of(output: &str) -> Vec<u16> {
 }
 
 /// Plays a conversation, as [`play`] explains.
-fn dialogue(tree: &Tree, script: &str) {
-    play(script, |input| answers(tree, input));
+fn dialogue(store: &Store, script: &str) {
+    play(script, |input| answers(store, input));
 }
 
 /// Sends `text` (with its dots and line ends as they are) as one message to hung.
@@ -76,8 +67,8 @@ fn message(text: &[u8]) -> Vec<u8> {
 }
 
 /// What stands in the only message of a mailbox after the trace lines.
-fn stored(tree: &Tree, mailbox: &str) -> Vec<u8> {
-    let mail = tree.mail(mailbox);
+fn stored(store: &Store, mailbox: &str) -> Vec<u8> {
+    let mail = store.tree.mail(mailbox);
     assert_eq!(mail.len(), 1, "messages for {mailbox}");
     mail[0].splitn(TRACE_LINES + 1, |&b| b == b'\n').last().unwrap().to_vec()
 }

@@ -4,9 +4,9 @@ use super::*;
 
 #[test]
 fn a_refused_command_leaves_the_mail_as_it_was() {
-    let tree = Tree::new();
+    let store = Store::new();
     dialogue(
-        &tree,
+        &store,
         "S: 220 *
          C: MAIL FROM:<a@x>
          S: 503 Send HELO or EHLO first *
@@ -40,30 +40,30 @@ fn a_refused_command_leaves_the_mail_as_it_was() {
          C: DATA
          S: 503 Send MAIL first *",
     );
-    assert!(tree.mail("nuce.edu.vn/hung")[0].starts_with(b"Return-Path: <a@x>\n"));
+    assert!(store.tree.mail("nuce.edu.vn/hung")[0].starts_with(b"Return-Path: <a@x>\n"));
 }
 
 #[test]
 fn rset_and_a_second_greeting_drop_the_mail() {
     for drop in ["RSET", "HELO y", "EHLO y"] {
-        let tree = Tree::new();
+        let store = Store::new();
         let input = format!(
             "HELO x\r\nMAIL FROM:<>\r\nRCPT TO:<hung@nuce.edu.vn>\r\n{drop}\r\nDATA\r\nMAIL FROM:<>\r\n"
         );
-        assert_eq!(codes(&tree, input.as_bytes()), [250, 250, 250, 250, 503, 250], "{drop}");
+        assert_eq!(codes(&store, input.as_bytes()), [250, 250, 250, 250, 503, 250], "{drop}");
     }
 }
 
 #[test]
 fn some_commands_need_no_greeting() {
-    let tree = Tree::new();
+    let store = Store::new();
     let input = b"NOOP\r\nNOOP what ever\r\nRSET\r\nHELP\r\nVRFY hung\r\nMAIL FROM:<>\r\nQUIT\r\n";
-    assert_eq!(codes(&tree, input), [250, 250, 250, 214, 250, 503, 221]);
+    assert_eq!(codes(&store, input), [250, 250, 250, 214, 250, 503, 221]);
 }
 
 #[test]
 fn nothing_is_answered_after_quit() {
-    assert_eq!(codes(&Tree::new(), b"QUIT\r\nNOOP\r\n"), [221]);
+    assert_eq!(codes(&Store::new(), b"QUIT\r\nNOOP\r\n"), [221]);
 }
 
 #[test]
@@ -87,12 +87,12 @@ fn every_command_in_every_state_does_what_the_table_and_the_picture_say() {
     for (number, state) in states.into_iter().enumerate() {
         table += &format!("| {state} |");
         for command in COMMANDS {
-            let tree = Tree::new();
+            let store = Store::new();
             let before = prefix[..=number].concat();
             let verb = &command[..4];
             // DATA is followed by a message, and the state after that is what counts.
             let text = if verb == "DATA" && state == "Rcpt" { "text\r\n.\r\n" } else { "" };
-            let replies = codes(&tree, format!("{before}{command}\r\n{text}").as_bytes());
+            let replies = codes(&store, format!("{before}{command}\r\n{text}").as_bytes());
             let code = replies[number..].iter().map(u16::to_string).collect::<Vec<_>>().join(" ");
             let after = state_after(&format!("{before}{command}\r\n{text}"));
             if after == state {
@@ -116,8 +116,8 @@ fn every_command_in_every_state_does_what_the_table_and_the_picture_say() {
 /// The state after `input`, told apart by what the server then says to MAIL, RCPT and DATA.
 fn state_after(input: &str) -> &'static str {
     let answer = |probe: &str| {
-        let tree = Tree::new();
-        let output = answers(&tree, format!("{input}{probe}\r\n").as_bytes());
+        let store = Store::new();
+        let output = answers(&store, format!("{input}{probe}\r\n").as_bytes());
         output.lines().last().unwrap_or_default().to_owned()
     };
     if answer("NOOP").starts_with("221") {

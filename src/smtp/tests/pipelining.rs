@@ -8,26 +8,26 @@ const SESSION: &[u8] =
 
 #[test]
 fn a_session_is_answered_the_same_however_it_is_cut() {
-    let whole = answers(&Tree::new(), SESSION);
+    let whole = answers(&Store::new(), SESSION);
     for chunk in [1, 2, 3, 7, 64] {
-        let tree = Tree::new();
+        let store = Store::new();
         let mut writes = Writes::default();
-        run(&tree, &config(), Parts::new(SESSION.chunks(chunk)), &mut writes);
+        run(&store, Parts::new(SESSION.chunks(chunk)), &mut writes);
         assert_eq!(String::from_utf8(writes.0.concat()).unwrap(), whole, "chunks of {chunk}");
-        assert_eq!(tree.mail("nuce.edu.vn/hung").len(), 1);
+        assert_eq!(store.tree.mail("nuce.edu.vn/hung").len(), 1);
     }
 }
 
 #[test]
 fn replies_wait_only_while_another_line_is_in_the_buffer() {
-    let tree = Tree::new();
+    let store = Store::new();
     let mut at_once = Writes::default();
-    run(&tree, &config(), SESSION, &mut at_once);
+    run(&store, SESSION, &mut at_once);
     // The greeting goes out before the first read; the rest is one group.
     assert_eq!(at_once.0.len(), 2);
 
     let mut in_turn = Writes::default();
-    run(&tree, &config(), Parts::new(SESSION.chunks(1)), &mut in_turn);
+    run(&store, Parts::new(SESSION.chunks(1)), &mut in_turn);
     assert_eq!(in_turn.0.len(), 11, "each reply is one write");
     assert!(in_turn.0.iter().all(|write| write.ends_with(b"\r\n")));
 }
@@ -35,6 +35,6 @@ fn replies_wait_only_while_another_line_is_in_the_buffer() {
 #[test]
 fn replies_are_not_held_without_bound() {
     let mut writes = Writes::default();
-    run(&Tree::new(), &config(), &b"HELP\r\n".repeat(5000)[..], &mut writes);
+    run(&Store::new(), &b"HELP\r\n".repeat(5000)[..], &mut writes);
     assert!(writes.0.iter().all(|write| write.len() < MAX_HELD + 1024));
 }

@@ -62,29 +62,29 @@ const CODES: [u16; 17] =
 
 #[test]
 fn random_sessions_break_nothing() {
-    let small = Config { max_size: 50_000, ..config() };
-    let (tree, other) = (Tree::new(), Tree::new());
+    let small = || Store::with(Config { max_size: 50_000, ..config() });
+    let (whole, cut) = (small(), small());
     let (mut acknowledged, mut stored) = (0, 0);
     for seed in 1..=SESSIONS {
         let mut random = Random::new(seed);
         let input = random.session(&PARTS, &RARE_PARTS);
         let shown = || format!("seed {seed}: {}", input.escape_ascii());
 
-        let output = answers_with(&tree, &small, &input);
+        let output = answers(&whole, &input);
         let mut writes = Writes::default();
-        run(&other, &small, Parts::new(random.cut(&input)), &mut writes);
+        run(&cut, Parts::new(random.cut(&input)), &mut writes);
         assert_eq!(String::from_utf8_lossy(&writes.0.concat()), output, "in chunks, {}", shown());
         assert!(writes.0.iter().all(|write| write.len() <= MAX_HELD + 1024), "{}", shown());
 
         check_replies(&output, &shown);
         acknowledged += count_acknowledged(&output, &shown);
         if seed % 100 == 0 {
-            stored = count_stored(&tree);
+            stored = count_stored(&whole);
             assert_eq!(stored, acknowledged, "up to {}", shown());
         }
     }
     assert!(stored > SESSIONS as usize / 20, "only {stored} messages in {SESSIONS} sessions");
-    assert_eq!(count_stored(&other), stored);
+    assert_eq!(count_stored(&cut), stored);
 }
 
 /// Checks the form of every reply (§4.2.1, §4.5.3.1.5).
@@ -120,9 +120,9 @@ fn count_acknowledged(output: &str, shown: &dyn Fn() -> String) -> usize {
     codes.windows(2).filter(|pair| pair == &[354, 250]).count()
 }
 
-/// Counts the messages in the tree: all copies of one have the same name, and none is in `tmp/`.
-fn count_stored(tree: &Tree) -> usize {
-    let files = tree.files();
+/// Counts the messages in the store: all copies of one have the same name, and none is in `tmp/`.
+fn count_stored(store: &Store) -> usize {
+    let files = store.tree.files();
     assert!(files.iter().all(|file| file.parent().unwrap().ends_with("new")), "{files:?}");
     files.iter().filter_map(|file| file.file_name()).collect::<HashSet<_>>().len()
 }
@@ -130,18 +130,18 @@ fn count_stored(tree: &Tree) -> usize {
 #[test]
 fn no_mix_of_line_ends_hides_a_message_in_another() {
     const HIDDEN: &[u8] = b"MAIL FROM:<>\r\nRCPT TO:<toan@nuce.edu.vn>\r\nDATA\r\nhidden\r\n.\r\n";
-    let tree = Tree::new();
+    let store = Store::new();
     let (mut honest, mut mixes) = (0, 0);
     for before in &mixes_of(3) {
         for after in &mixes_of(2) {
             let text = [&b"a: b"[..], before, b".", after].concat();
             let input = message(&[&text[..], HIDDEN].concat());
-            answers_with(&tree, &config(), &input);
+            answers(&store, &input);
             // The only end: a dot between two CRLFs, of which no CR stands before the first.
             let is_end = (0..text.len()).any(|at| {
                 text[at..].starts_with(b"\r\n.\r\n") && text.get(at.wrapping_sub(1)) != Some(&b'\r')
             });
-            let delivered = tree.mail("nuce.edu.vn/toan").len() - honest;
+            let delivered = store.tree.mail("nuce.edu.vn/toan").len() - honest;
             assert_eq!(delivered, usize::from(is_end), "{}", text.escape_ascii());
             honest += delivered;
             mixes += 1;

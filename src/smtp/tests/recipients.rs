@@ -13,17 +13,17 @@ fn a_recipient_is_found_by_any_spelling_of_its_name() {
         "hung@nuce.edu.vn",
         " Hung <hung@nuce.edu.vn>",
     ] {
-        let tree = Tree::new();
+        let store = Store::new();
         let input = format!("HELO x\r\nMAIL FROM:<>\r\nRCPT TO:{path}\r\nDATA\r\n.\r\n");
-        assert_eq!(codes(&tree, input.as_bytes()), [250, 250, 250, 354, 250], "{path}");
-        assert_eq!(tree.mail("nuce.edu.vn/hung").len(), 1, "{path}");
+        assert_eq!(codes(&store, input.as_bytes()), [250, 250, 250, 354, 250], "{path}");
+        assert_eq!(store.tree.mail("nuce.edu.vn/hung").len(), 1, "{path}");
     }
 }
 
 #[test]
 fn a_name_that_is_no_plain_file_name_is_nobody_s() {
-    let tree = Tree::new();
-    std::fs::create_dir(tree.root().join("nuce.edu.vn/.hidden")).unwrap();
+    let store = Store::new();
+    std::fs::create_dir(store.tree.root().join("nuce.edu.vn/.hidden")).unwrap();
     for path in [
         "<../../etc/passwd@nuce.edu.vn>",
         "<a/b@nuce.edu.vn>",
@@ -43,7 +43,7 @@ fn a_name_that_is_no_plain_file_name_is_nobody_s() {
         "<hung/new@nuce.edu.vn>",
     ] {
         let input = format!("HELO x\r\nMAIL FROM:<>\r\nRCPT TO:{path}\r\nDATA\r\n");
-        let codes = codes(&tree, input.as_bytes());
+        let codes = codes(&store, input.as_bytes());
         assert!(codes[2] == 550 || codes[2] == 501, "{path}: {codes:?}");
         assert_eq!(codes[3], 503, "{path}");
     }
@@ -52,30 +52,32 @@ fn a_name_that_is_no_plain_file_name_is_nobody_s() {
 #[cfg(unix)]
 #[test]
 fn a_symbolic_link_is_no_mailbox() {
-    let tree = Tree::new();
+    let store = Store::new();
     let link = |from: &str, to: &str| {
-        std::os::unix::fs::symlink(tree.root().join(from), tree.root().join(to)).unwrap();
+        std::os::unix::fs::symlink(store.tree.root().join(from), store.tree.root().join(to))
+            .unwrap();
     };
     link("nuce.edu.vn/hung", "nuce.edu.vn/link");
     link("nuce.edu.vn", "link.vn");
     let input =
         b"HELO x\r\nMAIL FROM:<>\r\nRCPT TO:<link@nuce.edu.vn>\r\nRCPT TO:<hung@link.vn>\r\n";
-    assert_eq!(codes(&tree, input), [250, 250, 550, 550]);
+    assert_eq!(codes(&store, input), [250, 250, 550, 550]);
 }
 
 #[test]
 fn postmaster_is_reached_without_a_domain() {
-    let tree = Tree::new();
     let input = b"HELO x\r\nMAIL FROM:<>\r\nRCPT TO:<Postmaster>\r\nDATA\r\n.\r\n";
-    let home = Config { hostname: "Nuce.edu.vn".to_owned(), ..config() };
-    assert!(answers_with(&tree, &home, input).ends_with("250 OK\r\n"));
-    assert_eq!(tree.mail("nuce.edu.vn/postmaster").len(), 1);
-    assert!(answers(&tree, input).ends_with("250 OK\r\n"));
-    assert_eq!(tree.mail("example.com/postmaster").len(), 1);
+    let home = Store::with(Config { hostname: "Nuce.edu.vn".to_owned(), ..config() });
+    assert!(answers(&home, input).ends_with("250 OK\r\n"));
+    assert_eq!(home.tree.mail("nuce.edu.vn/postmaster").len(), 1);
+
+    let store = Store::new();
+    assert!(answers(&store, input).ends_with("250 OK\r\n"));
+    assert_eq!(store.tree.mail("example.com/postmaster").len(), 1);
     // A domain without one does not hide the postmasters of the others.
-    tree.add("a.vn/an");
-    assert!(answers(&tree, input).ends_with("250 OK\r\n"));
-    assert_eq!(tree.mail("example.com/postmaster").len(), 2);
+    store.tree.add("a.vn/an");
+    assert!(answers(&store, input).ends_with("250 OK\r\n"));
+    assert_eq!(store.tree.mail("example.com/postmaster").len(), 2);
 }
 
 #[test]
@@ -94,7 +96,7 @@ fn vrfy_looks_the_user_up() {
         ("..", "501 *"),
         ("\"../nuce.edu.vn/hung\"", "550 No such user here"),
     ] {
-        let output = answers(&Tree::new(), format!("VRFY {argument}\r\n").as_bytes());
+        let output = answers(&Store::new(), format!("VRFY {argument}\r\n").as_bytes());
         let reply = output.lines().nth(1).unwrap();
         assert!(matches(reply, answer), "VRFY {argument}: {reply}");
     }

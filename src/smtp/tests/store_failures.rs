@@ -21,44 +21,44 @@ fn a_full_disk_is_452_and_any_other_failure_451() {
 
 #[test]
 fn a_mailbox_removed_after_rcpt_is_451_and_the_others_get_nothing() {
-    let tree = Tree::new();
-    let folder = tree.root().join("nuce.edu.vn/toan");
+    let store = Store::new();
+    let folder = store.tree.root().join("nuce.edu.vn/toan");
     let remove = || std::fs::remove_dir_all(&folder).unwrap();
     let client = Parts::cut_before(MESSAGE_TO_TWO, "DATA").before_the_last(remove);
     let mut output = Vec::new();
-    run(&tree, &config(), client, &mut output);
+    run(&store, client, &mut output);
     assert_eq!(codes_of(std::str::from_utf8(&output).unwrap())[4..], [451, 500, 500, 250]);
-    assert!(tree.files().is_empty());
+    assert!(store.tree.files().is_empty());
 }
 
 #[test]
 fn a_mailbox_removed_before_the_dot_is_451_and_the_others_get_nothing() {
-    let tree = Tree::new();
-    let folder = tree.root().join("nuce.edu.vn/toan");
+    let store = Store::new();
+    let folder = store.tree.root().join("nuce.edu.vn/toan");
     let remove = || std::fs::remove_dir_all(&folder).unwrap();
     let client = Parts::cut_before(MESSAGE_TO_TWO, ".\r\n").before_the_last(remove);
     let mut output = Vec::new();
-    run(&tree, &config(), client, &mut output);
+    run(&store, client, &mut output);
     assert_eq!(codes_of(std::str::from_utf8(&output).unwrap())[4..], [354, 451, 250]);
-    assert!(tree.files().is_empty());
+    assert!(store.tree.files().is_empty());
 }
 
 #[test]
 fn a_file_in_the_place_of_a_folder_is_451_and_the_session_goes_on() {
     for name in ["tmp", "new"] {
-        let tree = Tree::new();
-        let maildir = tree.add("nuce.edu.vn/toan");
+        let store = Store::new();
+        let maildir = store.tree.add("nuce.edu.vn/toan");
         for folder in ["tmp", "new", "cur"] {
             std::fs::create_dir(maildir.join(folder)).unwrap();
         }
         std::fs::remove_dir(maildir.join(name)).unwrap();
         std::fs::write(maildir.join(name), "").unwrap();
         let one = "MAIL FROM:<>\r\nRCPT TO:<hung@nuce.edu.vn>\r\nDATA\r\nx\r\n.\r\n";
-        let codes = codes(&tree, [MESSAGE_TO_TWO, one].concat().as_bytes());
+        let codes = codes(&store, [MESSAGE_TO_TWO, one].concat().as_bytes());
         let wanted: &[u16] = if name == "tmp" { &[451, 500, 500, 250] } else { &[354, 451, 250] };
         assert_eq!(codes[4..4 + wanted.len()], *wanted, "{name}");
         assert_eq!(codes.last(), Some(&250));
-        assert_eq!(tree.mail("nuce.edu.vn/hung").len(), 1);
-        assert_eq!(tree.files().len(), 1);
+        assert_eq!(store.tree.mail("nuce.edu.vn/hung").len(), 1);
+        assert_eq!(store.tree.files().len(), 1);
     }
 }
