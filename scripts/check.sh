@@ -41,7 +41,8 @@ try_smuggling_patch() {
     rm -rf "$copy"
 }
 
-step cargo test
+# More random sessions than `cargo test` plays by itself, which is to be quick.
+RANDOM_SESSIONS=3000 step cargo test
 step cargo fmt --check
 step cargo clippy --all-targets -- -D warnings
 RUSTDOCFLAGS='-D warnings' step cargo doc --no-deps --document-private-items

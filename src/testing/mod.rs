@@ -10,6 +10,6 @@ mod tree;
 pub use client::{Parts, Writes};
 pub use dialogue::{matches, play};
 pub use picture::arrows_in;
-pub use random::Random;
+pub use random::{Random, sessions};
 pub use store::{Store, config};
 pub use tree::Tree;

@@ -1,11 +1,19 @@
 //! Random sessions, the same for the same seed.
 
+use std::env;
+
+/// How many random sessions a test plays; the seed of each is its number. `RANDOM_SESSIONS` in the
+/// environment may ask for more than `default`.
+pub fn sessions(default: usize) -> usize {
+    env::var("RANDOM_SESSIONS").map_or(default, |sessions| sessions.parse().unwrap())
+}
+
 /// Random numbers, the same for the same seed (xorshift64).
 pub struct Random(u64);
 
 impl Random {
-    pub fn new(seed: u64) -> Random {
-        Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    pub fn new(seed: usize) -> Random {
+        Random((seed as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 
     /// A number below `bound`.

@@ -13,11 +13,17 @@ use std::fs;
 use super::*;
 use crate::channel::MAX_HELD;
 use crate::channel::wire::StopFlag;
-use crate::testing::{Parts, Random, Store, Tree, Writes, arrows_in, config, matches, play};
+use crate::testing::{
+    Parts, Random, Store, Tree, Writes, arrows_in, config, matches, play, sessions,
+};
 
-/// A store in which hung has the password `secret` and three messages.
+/// A store in which hung has the password `secret` and three messages, beside other mailboxes.
 fn store() -> Store {
-    let tree = Tree::new();
+    store_in(Tree::new())
+}
+
+/// The same with no mailboxes but those of `tree`.
+fn store_in(tree: Tree) -> Store {
     let folder = tree.add("nuce.edu.vn/hung/new").parent().unwrap().to_owned();
     fs::write(folder.join("password"), "secret\n").unwrap();
     fs::write(folder.join("new/1.one"), "Subject: one\n\nBlah blah blah...\n").unwrap();

@@ -22,7 +22,7 @@ use crate::address::ReversePath;
 use crate::channel::MAX_HELD;
 use crate::channel::wire::StopFlag;
 use crate::pool::Load;
-use crate::testing::{Parts, Random, Store, Writes, arrows_in, config, matches, play};
+use crate::testing::{Parts, Random, Store, Writes, arrows_in, config, matches, play, sessions};
 
 /// The trace lines that begin each file.
 const TRACE_LINES: usize = 4;
