@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::syntax::Syntax;
+use super::syntax::{COMMANDS, Syntax};
 use crate::mailboxes::{Maildrop, Updated};
 
 /// One reply: `+OK` or `-ERR`, a text, and after that, perhaps, lines up to one with a dot.
@@ -238,10 +238,8 @@ pub fn wrong_syntax(syntax: &Syntax) -> Reply {
 }
 
 pub fn unknown_command() -> Reply {
-    Reply::err(
-        "No such command; there are USER PASS STAT LIST RETR DELE NOOP RSET TOP UIDL CAPA QUIT \
-         (RFC 1939 3)",
-    )
+    let verbs: Vec<&str> = COMMANDS.iter().map(|syntax| syntax.verb()).collect();
+    Reply::err(format!("No such command; there are {} (RFC 1939 3)", verbs.join(" ")))
 }
 
 pub fn not_offered(verb: &str) -> Reply {

@@ -7,6 +7,13 @@ pub struct Syntax {
     pub section: &'static str,
 }
 
+impl Syntax {
+    /// The first word of the form.
+    pub fn verb(&self) -> &'static str {
+        self.form.split(' ').next().unwrap_or(self.form)
+    }
+}
+
 pub const USER: Syntax = Syntax { form: "USER hung@nuce.edu.vn", section: "RFC 1939 7" };
 pub const PASS: Syntax = Syntax { form: "PASS password", section: "RFC 1939 7" };
 pub const STAT: Syntax = Syntax { form: "STAT", section: "RFC 1939 5" };
@@ -19,3 +26,7 @@ pub const TOP: Syntax = Syntax { form: "TOP message lines", section: "RFC 1939 7
 pub const UIDL: Syntax = Syntax { form: "UIDL [message]", section: "RFC 1939 7" };
 pub const CAPA: Syntax = Syntax { form: "CAPA", section: "RFC 2449 5" };
 pub const QUIT: Syntax = Syntax { form: "QUIT", section: "RFC 1939 6" };
+
+/// The syntax of every command, in the order in which a refusal lists them.
+pub const COMMANDS: &[&Syntax] =
+    &[&USER, &PASS, &STAT, &LIST, &RETR, &DELE, &NOOP, &RSET, &TOP, &UIDL, &CAPA, &QUIT];
