@@ -39,9 +39,9 @@ pub struct Password(String);
 pub const MAX_COMMAND_LINE: usize = 512;
 
 /// What other POP3 servers know and this one leaves out.
-const NOT_OFFERED: [&str; 6] = ["APOP", "AUTH", "STLS", "LAST", "UTF8", "LANG"];
+pub const NOT_OFFERED: [&str; 6] = ["APOP", "AUTH", "STLS", "LAST", "UTF8", "LANG"];
 /// What is said to the server on the other port.
-const SMTP: [&str; 6] = ["HELO", "EHLO", "MAIL", "RCPT", "DATA", "VRFY"];
+pub const SMTP: [&str; 6] = ["HELO", "EHLO", "MAIL", "RCPT", "DATA", "VRFY"];
 
 impl Password {
     pub fn octets(&self) -> &[u8] {

@@ -43,7 +43,7 @@ pub enum Whom {
 pub const MAX_COMMAND_LINE: usize = 2048;
 
 /// What other servers know and this one leaves out: 502, not 500 (§4.2.4).
-const NOT_OFFERED: [&str; 11] =
+pub const NOT_OFFERED: [&str; 11] =
     ["EXPN", "STARTTLS", "AUTH", "BDAT", "TURN", "ETRN", "ATRN", "SEND", "SOML", "SAML", "BURL"];
 
 // Deviation: what follows is accepted though §4.1.2 and §4.1.1.1 forbid it: the course notes print

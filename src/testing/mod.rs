@@ -2,6 +2,7 @@
 
 mod client;
 mod dialogue;
+mod lists;
 mod picture;
 mod random;
 mod store;
@@ -9,6 +10,7 @@ mod tree;
 
 pub use client::{Parts, Writes};
 pub use dialogue::{matches, play};
+pub use lists::{assert_complete, columns, first_word, verbs_in};
 pub use picture::arrows_in;
 pub use random::{Random, sessions};
 pub use store::{Store, config};

@@ -1,6 +1,7 @@
 //! POP3, as dialogues over byte slices: no sockets, a temporary mailbox tree.
 
 mod bounds;
+mod commands;
 mod endings;
 mod forms;
 mod order;
@@ -14,8 +15,29 @@ use super::*;
 use crate::channel::MAX_HELD;
 use crate::channel::wire::StopFlag;
 use crate::testing::{
-    Parts, Random, Store, Tree, Writes, arrows_in, config, matches, play, sessions,
+    Parts, Random, Store, Tree, Writes, arrows_in, assert_complete, columns, config, first_word,
+    matches, play, sessions, verbs_in,
 };
+
+/// A line for each command, in the order of the columns in `docs/pop3-states.md`. Each is accepted in
+/// the states that accept its command.
+const EXAMPLES: [&str; 12] = [
+    "USER hung",
+    "PASS secret",
+    "STAT",
+    "LIST",
+    "RETR 1",
+    "DELE 1",
+    "NOOP",
+    "RSET",
+    "TOP 1 1",
+    "UIDL",
+    "CAPA",
+    "QUIT",
+];
+
+/// What hung's mail program says first.
+const LOG_IN: &[u8] = b"USER hung\r\nPASS secret\r\n";
 
 /// A store in which hung has the password `secret` and three messages, beside other mailboxes.
 fn store() -> Store {

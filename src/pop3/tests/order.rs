@@ -4,26 +4,12 @@ use super::*;
 
 #[test]
 fn every_command_in_every_state_does_what_the_table_and_the_picture_say() {
-    const COMMANDS: [&str; 12] = [
-        "USER hung",
-        "PASS secret",
-        "STAT",
-        "LIST",
-        "RETR 1",
-        "DELE 1",
-        "NOOP",
-        "RSET",
-        "TOP 1 1",
-        "UIDL",
-        "CAPA",
-        "QUIT",
-    ];
     let states = ["Authorization", "Named", "Transaction"];
     let prefix = ["", "USER hung\r\n", "PASS secret\r\n"];
     let (mut table, mut arrows) = (String::new(), Vec::new());
     for (number, state) in states.into_iter().enumerate() {
         table += &format!("| {state} |");
-        for command in COMMANDS {
+        for command in EXAMPLES {
             let before = prefix[..=number].concat();
             let input = format!("{before}{command}\r\n");
             let output = answers(&store(), input.as_bytes());
@@ -33,12 +19,13 @@ fn every_command_in_every_state_does_what_the_table_and_the_picture_say() {
                 table += &format!(" {reply} |");
             } else {
                 table += &format!(" {reply} {after} |");
-                arrows.push(format!("{state} {} {after}", command.split(' ').next().unwrap()));
+                arrows.push(format!("{state} {} {after}", first_word(command)));
             }
         }
         table += "\n";
     }
     let document = include_str!("../../../docs/pop3-states.md").replace("\r\n", "\n");
+    assert_eq!(columns(&document), EXAMPLES.map(first_word), "the order of the columns");
     assert!(document.contains(&table), "docs/pop3-states.md should hold\n{table}");
 
     let mut drawn: Vec<String> = arrows_in(include_str!("../../../docs/pop3-states.svg"));

@@ -61,16 +61,15 @@ fn the_third_wrong_password_ends_the_session() {
 #[test]
 fn a_mailbox_that_another_session_has_open_is_in_use_until_that_one_ends() {
     let store = store();
-    let log_in = b"USER hung\r\nPASS secret\r\n";
     // The second session begins and ends in the middle of the first.
     let mut second = String::new();
-    let first = Parts::new([&log_in[..], b"STAT\r\nQUIT\r\n"])
-        .before_the_last(|| second = answers(&store, log_in));
+    let first = Parts::new([LOG_IN, b"STAT\r\nQUIT\r\n"])
+        .before_the_last(|| second = answers(&store, LOG_IN));
     let mut output = Vec::new();
     run(&store, first, &mut output);
     assert!(second.contains("-ERR [IN-USE] Another session has this mailbox open"), "{second}");
     assert!(output.ends_with(b"+OK 3 98\r\n+OK Bye, 3 messages left\r\n"), "the first goes on");
-    assert!(answers(&store, log_in).contains("+OK The mailbox has 3 messages"), "it is free again");
+    assert!(answers(&store, LOG_IN).contains("+OK The mailbox has 3 messages"), "it is free again");
 }
 
 #[test]

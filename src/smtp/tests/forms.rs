@@ -131,19 +131,6 @@ fn what_is_tolerated_is_noted_and_what_the_rfc_allows_is_not() {
 }
 
 #[test]
-fn help_knows_every_command() {
-    let output = answers(&Store::new(), b"HELP\r\n");
-    for syntax in syntax::COMMANDS {
-        assert!(output.contains(syntax.form), "{}", syntax.form);
-        let explained = answers(&Store::new(), format!("help {}\r\n", syntax.verb).as_bytes());
-        assert!(explained.contains(&format!("214-{}", syntax.form)), "{explained}");
-        // What HELP shows is what the parser takes.
-        let example = syntax.form.split(" [").next().unwrap();
-        assert!(command::parse(&Heard::Line(example)).is_ok(), "{example}");
-    }
-}
-
-#[test]
 fn every_reply_line_is_short_ascii() {
     let store = Store::with(Config { hostname: "x".repeat(255), ..config() });
     let input = format!(

@@ -1,6 +1,7 @@
 //! SMTP, as dialogues over byte slices: no sockets, a temporary mailbox tree.
 
 mod bounds;
+mod commands;
 mod course_notes;
 mod forms;
 mod keyboard;
@@ -22,10 +23,28 @@ use crate::address::ReversePath;
 use crate::channel::MAX_HELD;
 use crate::channel::wire::StopFlag;
 use crate::pool::Load;
-use crate::testing::{Parts, Random, Store, Writes, arrows_in, config, matches, play, sessions};
+use crate::testing::{
+    Parts, Random, Store, Writes, arrows_in, assert_complete, columns, config, first_word, matches,
+    play, sessions, verbs_in,
+};
 
 /// The trace lines that begin each file.
 const TRACE_LINES: usize = 4;
+
+/// A line for each command, in the order of the columns in `docs/states.md`. Each is accepted in the
+/// states that accept its command.
+const EXAMPLES: [&str; 10] = [
+    "HELO x",
+    "EHLO x",
+    "MAIL FROM:<>",
+    "RCPT TO:<hung@nuce.edu.vn>",
+    "DATA",
+    "RSET",
+    "NOOP",
+    "VRFY hung",
+    "HELP",
+    "QUIT",
+];
 
 /// Runs a session over `reader` and `writer`.
 fn run(store: &Store, reader: impl Read, writer: impl Write) {
