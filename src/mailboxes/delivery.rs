@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::StoreError;
+
 /// The octets that are collected before they are written to every file.
 const BLOCK: usize = 32 * 1024;
 
@@ -39,7 +41,7 @@ impl Delivery {
     ///
     /// # Errors
     /// When one of them cannot be created; the others are removed.
-    pub fn begin(folders: &[&Path], hostname: &str, sync: bool) -> io::Result<Delivery> {
+    pub fn begin(folders: &[&Path], hostname: &str, sync: bool) -> Result<Delivery, StoreError> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let count = COUNTER.fetch_add(1, Ordering::Relaxed);
         // Unique by construction: no two deliveries share the time, the process and the count.
@@ -47,8 +49,8 @@ impl Delivery {
         let name = format!("{}.{id}.{hostname}", now.as_secs());
         let mut delivery = Delivery { recipients: Vec::new(), block: Vec::new(), id, sync };
         for folder in folders {
-            let recipient =
-                RecipientFile::create(folder, &name, sync).map_err(|e| at(folder, e))?;
+            let recipient = RecipientFile::create(folder, &name, sync)
+                .map_err(|e| StoreError::logged(at(folder, e)))?;
             delivery.recipients.push(recipient);
         }
         Ok(delivery)
@@ -70,7 +72,7 @@ impl Delivery {
     ///
     /// # Errors
     /// When a file cannot take what waited before it.
-    pub fn append_line(&mut self, line: &[u8]) -> io::Result<()> {
+    pub fn append_line(&mut self, line: &[u8]) -> Result<(), StoreError> {
         if self.block.len() + line.len() >= BLOCK {
             self.flush()?;
         }
@@ -83,29 +85,32 @@ impl Delivery {
     ///
     /// # Errors
     /// When one of them cannot have it; then none has.
-    pub fn publish(mut self) -> io::Result<Vec<PathBuf>> {
+    pub fn publish(mut self) -> Result<Vec<PathBuf>, StoreError> {
         self.flush()?;
         if self.sync {
             for recipient in &self.recipients {
-                recipient.file.sync_all()?;
+                recipient.file.sync_all().map_err(|e| recipient.failed(e))?;
             }
         }
         for recipient in &mut self.recipients {
-            recipient.publish(self.sync).map_err(|e| at(&recipient.path, e))?;
+            recipient.publish(self.sync).map_err(|e| recipient.failed(e))?;
         }
         if self.sync {
-            for folder in self.recipients.iter().filter_map(|recipient| recipient.new.parent()) {
-                sync_folder(folder)?;
+            for recipient in &self.recipients {
+                recipient.sync_name().map_err(|e| recipient.failed(e))?;
             }
         }
         // From here on `drop` has nothing to remove.
         Ok(self.recipients.drain(..).map(|recipient| recipient.path).collect())
     }
 
-    /// Writes the block to every file and empties it.
-    fn flush(&mut self) -> io::Result<()> {
+    /// Writes what has been collected to every file.
+    ///
+    /// # Errors
+    /// When a file cannot take it.
+    pub fn flush(&mut self) -> Result<(), StoreError> {
         for recipient in &mut self.recipients {
-            recipient.file.write_all(&self.block).map_err(|e| at(&recipient.path, e))?;
+            recipient.file.write_all(&self.block).map_err(|e| recipient.failed(e))?;
         }
         self.block.clear();
         Ok(())
@@ -152,6 +157,16 @@ impl RecipientFile {
         }
         self.path.clone_from(&self.new);
         Ok(())
+    }
+
+    /// Waits until the disk has the file's name in `new/`, too.
+    fn sync_name(&self) -> io::Result<()> {
+        self.new.parent().map_or(Ok(()), sync_folder)
+    }
+
+    /// Ends an error at this file.
+    fn failed(&self, error: io::Error) -> StoreError {
+        StoreError::logged(at(&self.path, error))
     }
 }
 
@@ -269,7 +284,7 @@ mod tests {
         let tree = Tree::empty();
         let delivery = begin(&tree, &["a.vn/an", "a.vn/lan"]);
         fs::remove_dir_all(tree.root().join("a.vn/lan")).unwrap();
-        assert_eq!(delivery.publish().unwrap_err().kind(), ErrorKind::NotFound);
+        assert_eq!(delivery.publish().unwrap_err(), StoreError::Failed);
         assert!(tree.files().is_empty());
     }
 

@@ -2,10 +2,8 @@
 //!
 //! The log says why a login fails; the client hears less.
 
-use std::io;
-
 use super::command::Password;
-use crate::mailboxes::{MailboxTree, Maildrop, Verdict};
+use crate::mailboxes::{MailboxTree, Maildrop, StoreError, Verdict};
 
 /// What came of a login.
 #[derive(Debug)]
@@ -26,7 +24,7 @@ pub fn open(
     mailboxes: &MailboxTree,
     user: &str,
     password: &Password,
-) -> io::Result<Login> {
+) -> Result<Login, StoreError> {
     let Some(mailbox) = mailboxes.find_user(user)? else {
         log::warn!("[{session}] no login as {user:?}: no such user, or in several domains");
         return Ok(Login::Wrong);

@@ -196,10 +196,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
                     reply::wrong_password().and_close()
                 }
             }
-            Err(error) => {
-                log::error!("cannot use the mailbox tree: {error}");
-                reply::cannot_open()
-            }
+            Err(error) => reply::cannot_open(error),
         };
         (State::START, reply)
     }

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::syntax::Syntax;
-use crate::mailboxes::{Maildrop, Updated};
+use crate::mailboxes::{Maildrop, StoreError, Updated};
 
 /// One reply: `+OK` or `-ERR`, a text, and after that, perhaps, lines up to one with a dot.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -201,8 +201,12 @@ pub fn in_use() -> Reply {
     )
 }
 
-pub fn cannot_open() -> Reply {
-    Reply::err("The mailbox cannot be read now; try again later (RFC 1939 4)")
+pub fn cannot_open(error: StoreError) -> Reply {
+    match error {
+        StoreError::DiskFull | StoreError::Failed => {
+            Reply::err("The mailbox cannot be read now; try again later (RFC 1939 4)")
+        }
+    }
 }
 
 // The message is not there.

@@ -14,7 +14,7 @@ mod fuzz;
 #[cfg(test)]
 pub mod tests;
 
-use std::io::{self, Read, Write};
+use std::io::{Read, Write};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -31,7 +31,7 @@ use crate::channel::transcript::Transcript;
 use crate::channel::wire::{Deadline, Late};
 use crate::channel::{Channel, Lost};
 use crate::config::Config;
-use crate::mailboxes::{Delivery, Found, MailboxTree};
+use crate::mailboxes::{Delivery, Found, MailboxTree, StoreError};
 
 /// So many replies of 5xx in a row end the session.
 ///
@@ -126,7 +126,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
             Step::Reply(state, reply) => self.answer(state, &reply),
             Step::Find(transaction, forward_path) => {
                 let found = self.context.mailboxes.find(&forward_path);
-                let (state, reply) = transaction.with(found.inspect_err(log_store_error));
+                let (state, reply) = transaction.with(found);
                 self.answer(state, &reply)
             }
             Step::Verify(state, whom) => {
@@ -179,7 +179,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
             Ok([]) => reply::no_such_user(),
             Ok([address]) => reply::verified(address),
             Ok(_) => reply::ambiguous_user(),
-            Err(error) => store_failed(error),
+            Err(error) => reply::cannot_store(*error),
         }
     }
 
@@ -187,7 +187,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
     fn receive(&mut self, greeting: &Greeting, envelope: &Envelope) -> Result<Reply, Hangup> {
         let delivery = match self.begin_delivery(greeting, envelope) {
             Ok(delivery) => delivery,
-            Err(error) => return Ok(store_failed(&error)),
+            Err(error) => return Ok(reply::cannot_store(error)),
         };
         let mut message = Message::new(delivery, self.context.config.max_size);
         self.say(&reply::start_mail_input())?;
@@ -214,7 +214,11 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
     }
 
     /// Opens the recipients' files, with the trace of the message at their beginning.
-    fn begin_delivery(&self, greeting: &Greeting, envelope: &Envelope) -> io::Result<Delivery> {
+    fn begin_delivery(
+        &self,
+        greeting: &Greeting,
+        envelope: &Envelope,
+    ) -> Result<Delivery, StoreError> {
         let mut delivery = self.context.mailboxes.deliver(&envelope.recipients)?;
         let trace = TraceFields {
             reverse_path: &envelope.reverse_path,
@@ -298,15 +302,4 @@ impl From<Lost> for Hangup {
 fn listed(paths: &[PathBuf]) -> String {
     let paths: Vec<_> = paths.iter().map(|path| path.to_string_lossy()).collect();
     paths.join(", ")
-}
-
-/// The reply to a client whose mail cannot be stored; the log says why.
-fn store_failed(error: &io::Error) -> Reply {
-    log_store_error(error);
-    reply::cannot_store(error)
-}
-
-/// Tells the host's owner why a client hears 451 or 452.
-fn log_store_error(error: &io::Error) {
-    log::error!("cannot use the mailbox tree: {error}");
 }

@@ -3,13 +3,11 @@
 //! A state holds what the session knows in it, and a step consumes it, so that a recipient without
 //! a sender or a mail without a recipient cannot be written down. `docs/states.md` shows the table.
 
-use std::io;
-
 use super::command::{Command, Whom};
 use super::reply::{self, Reply};
 use crate::address::{ForwardPath, ReversePath};
 use crate::config::Config;
-use crate::mailboxes::{Found, Mailbox};
+use crate::mailboxes::{Found, Mailbox, StoreError};
 
 /// What the session has agreed on so far.
 #[derive(Debug)]
@@ -151,7 +149,7 @@ impl State {
 
 impl Transaction {
     /// Goes on with what the store knows of the recipient (§4.1.1.3).
-    pub fn with(mut self, found: io::Result<Found>) -> (State, Reply) {
+    pub fn with(mut self, found: Result<Found, StoreError>) -> (State, Reply) {
         let reply = match found {
             Ok(Found::Mailbox(mailbox)) => {
                 self.envelope.recipients.push(mailbox);
@@ -159,7 +157,7 @@ impl Transaction {
             }
             Ok(Found::NoSuchUser) => reply::no_such_user(),
             Ok(Found::NoSuchDomain) => reply::no_relay(),
-            Err(error) => reply::cannot_store(&error),
+            Err(error) => reply::cannot_store(error),
         };
         let Transaction { greeting, envelope } = self;
         if envelope.recipients.is_empty() {
