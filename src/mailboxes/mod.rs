@@ -137,13 +137,7 @@ impl MailboxTree {
     /// # Errors
     /// When a file cannot be created in one of them; then nothing is left in any.
     pub fn deliver(&self, mailboxes: &[Mailbox]) -> Result<Delivery, StoreError> {
-        let mut folders: Vec<&Path> = Vec::new();
-        for Mailbox { folder } in mailboxes {
-            if !folders.contains(&folder.as_path()) {
-                folders.push(folder);
-            }
-        }
-        Delivery::begin(&folders, &self.hostname, self.sync)
+        Delivery::begin(mailboxes, &self.hostname, self.sync)
     }
 
     /// Removes what crashed servers left in `tmp/`, and says how many files that were.

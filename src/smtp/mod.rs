@@ -213,7 +213,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
         Ok(self.finish(message, envelope))
     }
 
-    /// Opens the recipients' files, with the trace of the message at their beginning.
+    /// Opens the recipients' files, with the trace of the message at the beginning of each.
     fn begin_delivery(
         &self,
         greeting: &Greeting,
@@ -228,7 +228,10 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
             id: delivery.id(),
             arrived: SystemTime::now(),
         };
-        delivery.begin_with(trace.to_header());
+        let header = trace.to_header();
+        for file in delivery.files_mut() {
+            file.write_head(header.as_bytes())?;
+        }
         Ok(delivery)
     }
 
