@@ -7,6 +7,7 @@ mod address;
 mod buffer;
 mod channel;
 mod config;
+mod login;
 mod mailboxes;
 mod pool;
 mod pop3;

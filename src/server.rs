@@ -14,7 +14,7 @@ use crate::config::{Config, Pop3};
 use crate::mailboxes::MailboxTree;
 use crate::pool::{Load, Pool};
 use crate::session_limit::{Admission, SessionLimit};
-use crate::{pop3, smtp};
+use crate::{login, pop3, smtp};
 
 /// How long a client waits for a free thread. A thread that has just said 221 is free sooner.
 const WAIT_FOR_THREAD: Duration = Duration::from_millis(700);
@@ -258,7 +258,7 @@ impl Hall {
                 smtp::Conversation::new(&wire, &wire, context).run()
             }
             Protocol::Pop3 => {
-                let penalty = pop3::PENALTY;
+                let penalty = login::PENALTY;
                 let context = pop3::Context { session, config, mailboxes, deadline, penalty };
                 pop3::Conversation::new(&wire, &wire, context).run()
             }

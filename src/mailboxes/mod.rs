@@ -5,7 +5,7 @@
 
 mod delivery;
 mod maildrop;
-mod password;
+mod note;
 mod stored_message;
 
 use std::fs;
@@ -15,9 +15,9 @@ use std::time::{Duration, SystemTime};
 
 pub use delivery::Delivery;
 pub use maildrop::{Maildrop, Message, Updated};
-pub use password::Verdict;
 pub use stored_message::StoredMessage;
 
+use delivery::at;
 use maildrop::Locks;
 
 use crate::address::{Address, ForwardPath, is_domain};
@@ -220,17 +220,19 @@ impl Mailbox {
         Address { local_part, domain }.to_string()
     }
 
-    /// Compares `given` with the mailbox's password.
+    /// Reads the first line of a small file that people write into the folder, such as `password`;
+    /// `None` if there is no such file, or nothing in it. A name from the network is no `name`.
     ///
     /// # Errors
-    /// When the password is there and cannot be read.
-    pub fn check_password(&self, given: &[u8]) -> Result<Verdict, StoreError> {
-        password::check(&self.folder, given).map_err(StoreError::logged)
+    /// When the file is there and cannot be read.
+    pub fn note(&self, name: &'static str) -> Result<Option<Vec<u8>>, StoreError> {
+        let path = self.note_path(name);
+        note::read(&path).map_err(|e| StoreError::logged(at(&path, e)))
     }
 
-    /// Where the password belongs.
-    pub fn password_file(&self) -> PathBuf {
-        self.folder.join(password::FILE)
+    /// Where the note `name` lies or belongs.
+    pub fn note_path(&self, name: &'static str) -> PathBuf {
+        self.folder.join(name)
     }
 }
 

@@ -4,8 +4,9 @@
 //! Only a state that holds a [`Maildrop`] can read or mark a message, and it is made in one place:
 //! after the right password.
 
-use super::command::{Command, Password};
+use super::command::Command;
 use super::reply::{self, Reply};
+use crate::login::Password;
 use crate::mailboxes::{Maildrop, Message};
 
 /// What the session has agreed on so far. The third state of the RFC, UPDATE, is [`Step::Update`]:
