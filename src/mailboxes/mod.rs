@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 pub use delivery::Delivery;
-pub use maildrop::{Maildrop, Message, Updated};
+pub use maildrop::{Absent, Maildrop, Updated};
 pub use stored_message::StoredMessage;
 
 use delivery::at;

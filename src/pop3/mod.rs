@@ -13,7 +13,7 @@ mod fuzz;
 mod tests;
 
 use std::fs::File;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, Read, Write};
 use std::time::Duration;
 
 use self::command::{Command, MAX_COMMAND_LINE};
@@ -139,14 +139,21 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
                 }
                 Err(refusal) => self.answer(State::START, &refusal),
             },
-            Step::Retrieve(maildrop, index) => self.retrieve(maildrop, index),
-            Step::Top(mut maildrop, index, lines) => match maildrop.read(index) {
+            Step::Retrieve(mut maildrop, number) => match maildrop.retrieve(number) {
+                Ok((size, stored)) => {
+                    self.say(&reply::message_follows(size))?;
+                    self.send(stored, None)?;
+                    Ok(State::Transaction(maildrop))
+                }
+                Err(absent) => self.answer(State::Transaction(maildrop), &reply::absent(absent)),
+            },
+            Step::Top(mut maildrop, number, lines) => match maildrop.open_message(number) {
                 Ok(stored) => {
                     self.say(&reply::top_follows())?;
                     self.send(stored, Some(lines))?;
                     Ok(State::Transaction(maildrop))
                 }
-                Err(error) => self.cannot_read(maildrop, &error),
+                Err(absent) => self.answer(State::Transaction(maildrop), &reply::absent(absent)),
             },
             Step::Update(maildrop) => {
                 let updated = maildrop.update();
@@ -193,34 +200,8 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
             log::warn!("[{session}] no login as {address}: another session has the mailbox open");
             return Err(reply::in_use());
         };
-        log::info!("[{session}] {address} logged in, {} messages", maildrop.messages().len());
+        log::info!("[{session}] {address} logged in, {} messages", maildrop.kept().count());
         Ok(maildrop)
-    }
-
-    /// Sends a message, and marks it as retrieved once it is sent.
-    fn retrieve(&mut self, mut maildrop: Maildrop, index: usize) -> Result<State, Hangup> {
-        let stored = match maildrop.read(index) {
-            Ok(stored) => stored,
-            Err(error) => return self.cannot_read(maildrop, &error),
-        };
-        let size = maildrop.messages().get(index).map_or(0, |message| message.size);
-        self.say(&reply::message_follows(size))?;
-        self.send(stored, None)?;
-        if let Some(message) = maildrop.message_mut(index) {
-            message.is_retrieved = true;
-        }
-        Ok(State::Transaction(maildrop))
-    }
-
-    /// Says why a message cannot be sent.
-    fn cannot_read(&mut self, maildrop: Maildrop, error: &io::Error) -> Result<State, Hangup> {
-        let reply = if error.kind() == ErrorKind::NotFound {
-            reply::is_gone()
-        } else {
-            log::error!("cannot read a message: {error}");
-            reply::cannot_read()
-        };
-        self.answer(State::Transaction(maildrop), &reply)
     }
 
     /// Sends a message up to its final dot: all of it, or its header and so many lines of its body.

@@ -1,6 +1,7 @@
 //! The protocol, as dialogues over byte slices: no sockets, a temporary mailbox tree.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
