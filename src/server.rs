@@ -16,7 +16,7 @@ use crate::config::{Config, Pop3};
 use crate::mailboxes::MailboxTree;
 use crate::pool::{Load, Pool};
 use crate::session_limit::{Admission, SessionLimit};
-use crate::{pop3, smtp};
+use crate::{login, pop3, smtp};
 
 /// How long a client waits for a free thread. A thread that has just sent 221 is free sooner.
 const WAIT_FOR_THREAD: Duration = Duration::from_millis(700);
@@ -277,7 +277,7 @@ impl Port {
                 info!("[{session}] {address} connected for POP3, {busy} of {threads} threads busy");
                 deadline = Deadline::patient(pop3::timeout(config), stop);
                 wire = Wire::new(stream, &deadline)?;
-                let (deadline, penalty) = (&deadline, pop3::PENALTY);
+                let (deadline, penalty) = (&deadline, login::PENALTY);
                 let context = pop3::Context { session, config, mailboxes, deadline, penalty };
                 pop3::Conversation::new(&wire, &wire, context).run()
             }

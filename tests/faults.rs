@@ -144,6 +144,7 @@ fn the_250_comes_after_write_fsync_rename_and_fsync_of_the_folder() {
     let steps: Vec<&str> = seen.lines().filter_map(step).collect();
     let first = steps.iter().position(|step| *step == "write tmp").unwrap();
     let wanted = [
+        // The head of each file: a full disk shows before the 354.
         "write tmp",
         "write tmp",
         "354",

@@ -63,7 +63,8 @@ struct LastRead<R> {
 
 impl<R: Read> Lines<R> {
     pub fn new(reader: R) -> Self {
-        let reader = BufReader::with_capacity(READ_BUFFER, LastRead { reader, is_full: false, rest: 0 });
+        let reader =
+            BufReader::with_capacity(READ_BUFFER, LastRead { reader, is_full: false, rest: 0 });
         Lines { reader, given: 0, line: Vec::new(), cut_after: None }
     }
 

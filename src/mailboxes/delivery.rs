@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::{Mailbox, StoreError};
+
 /// The octets that are collected before they are written to every file.
 const BLOCK: usize = 32 * 1024;
 
@@ -18,7 +20,8 @@ static COUNTER: AtomicU64 = AtomicU64::new(0);
 /// A message that is being delivered. One that is dropped before it is published leaves nothing.
 #[derive(Debug)]
 pub struct Delivery {
-    recipients: Vec<RecipientFile>,
+    files: Vec<RecipientFile>,
+    /// The lines that are in no file yet.
     block: Vec<u8>,
     id: String,
     sync: bool,
@@ -26,7 +29,8 @@ pub struct Delivery {
 
 /// The message's file in one mailbox.
 #[derive(Debug)]
-struct RecipientFile {
+pub struct RecipientFile {
+    pub mailbox: Mailbox,
     file: File,
     /// Where the file is now: first in `tmp/`, then in `new/`.
     path: PathBuf,
@@ -35,21 +39,25 @@ struct RecipientFile {
 }
 
 impl Delivery {
-    /// Creates the message's file in `tmp/` of each folder.
+    /// Creates the message's file in `tmp/` of each mailbox; one that is named twice gets one file.
     ///
     /// # Errors
     /// When one of them cannot be created; the others are removed.
-    pub fn begin(folders: &[&Path], hostname: &str, sync: bool) -> io::Result<Delivery> {
+    pub fn begin(
+        mailboxes: &[Mailbox],
+        hostname: &str,
+        sync: bool,
+    ) -> Result<Delivery, StoreError> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let count = COUNTER.fetch_add(1, Ordering::Relaxed);
         // Unique by construction: no two deliveries share the time, the process and the count.
         let id = format!("M{:06}P{}Q{count}", now.subsec_micros(), std::process::id());
         let name = format!("{}.{id}.{hostname}", now.as_secs());
-        let mut delivery = Delivery { recipients: Vec::new(), block: Vec::new(), id, sync };
-        for folder in folders {
-            let recipient =
-                RecipientFile::create(folder, &name, sync).map_err(|e| at(folder, e))?;
-            delivery.recipients.push(recipient);
+        let mut delivery = Delivery { files: Vec::new(), block: Vec::new(), id, sync };
+        for mailbox in mailboxes {
+            if delivery.files.iter().all(|file| file.mailbox != *mailbox) {
+                delivery.files.push(RecipientFile::create(mailbox, &name, sync)?);
+            }
         }
         Ok(delivery)
     }
@@ -59,18 +67,17 @@ impl Delivery {
         &self.id
     }
 
-    /// Begins every recipient's file with `header`, whose lines end in the LF of a file. To be called
-    /// before the first line.
-    pub fn begin_with(&mut self, header: String) {
+    /// The recipients' files, to give each its head before the first line is appended.
+    pub fn files_mut(&mut self) -> &mut [RecipientFile] {
         debug_assert!(self.block.is_empty());
-        self.block = header.into_bytes();
+        &mut self.files
     }
 
     /// Adds a line to every recipient's file, with the LF of a file; it may wait in the block.
     ///
     /// # Errors
     /// When a file cannot take what waited before it.
-    pub fn append_line(&mut self, line: &[u8]) -> io::Result<()> {
+    pub fn append_line(&mut self, line: &[u8]) -> Result<(), StoreError> {
         if self.block.len() + line.len() >= BLOCK {
             self.flush()?;
         }
@@ -79,82 +86,110 @@ impl Delivery {
         Ok(())
     }
 
-    /// Makes the message appear in `new/` of every recipient, and says under which paths.
-    ///
-    /// # Errors
-    /// When one of them cannot have it; then none has.
-    pub fn publish(mut self) -> io::Result<Vec<PathBuf>> {
-        self.flush()?;
-        if self.sync {
-            for recipient in &self.recipients {
-                recipient.file.sync_all()?;
-            }
-        }
-        for recipient in &mut self.recipients {
-            recipient.publish(self.sync).map_err(|e| at(&recipient.path, e))?;
-        }
-        if self.sync {
-            for folder in self.recipients.iter().filter_map(|recipient| recipient.new.parent()) {
-                sync_folder(folder)?;
-            }
-        }
-        // From here on `drop` has nothing to remove.
-        Ok(self.recipients.drain(..).map(|recipient| recipient.path).collect())
-    }
-
     /// Writes what has been collected to every file.
     ///
     /// # Errors
     /// When a file cannot take it.
-    pub fn flush(&mut self) -> io::Result<()> {
-        for recipient in &mut self.recipients {
-            recipient.file.write_all(&self.block).map_err(|e| at(&recipient.path, e))?;
+    pub fn flush(&mut self) -> Result<(), StoreError> {
+        for file in &mut self.files {
+            file.write(&self.block)?;
         }
         self.block.clear();
         Ok(())
+    }
+
+    /// Makes the message appear in `new/` of every recipient, and gives its paths there.
+    ///
+    /// # Errors
+    /// When one of them cannot have it; then none has.
+    pub fn publish(mut self) -> Result<Vec<PathBuf>, StoreError> {
+        self.flush()?;
+        if self.sync {
+            for file in &self.files {
+                file.sync_text()?;
+            }
+        }
+        for file in &mut self.files {
+            file.publish(self.sync)?;
+        }
+        if self.sync {
+            for file in &self.files {
+                file.sync_name()?;
+            }
+        }
+        // From here on `drop` has nothing to remove.
+        Ok(self.files.drain(..).map(|file| file.path).collect())
     }
 }
 
 impl Drop for Delivery {
     /// Removes what was not published, in `tmp/` or, after a publication that failed, in `new/`.
     fn drop(&mut self) {
-        for recipient in &self.recipients {
-            if let Err(e) = fs::remove_file(&recipient.path)
+        for file in &self.files {
+            if let Err(e) = fs::remove_file(&file.path)
                 && e.kind() != ErrorKind::NotFound
             {
-                log::error!("cannot remove {}: {e}", recipient.path.display());
+                log::error!("cannot remove {}: {e}", file.path.display());
             }
         }
     }
 }
 
 impl RecipientFile {
-    /// Creates the file in `tmp/` of `folder`, and the three folders of a Maildir if they lack.
-    fn create(folder: &Path, name: &str, sync: bool) -> io::Result<RecipientFile> {
+    /// Creates the file in `tmp/` of the mailbox, and the three folders of a Maildir if they lack.
+    fn create(mailbox: &Mailbox, name: &str, sync: bool) -> Result<RecipientFile, StoreError> {
+        let folder = &mailbox.folder;
         let path = folder.join("tmp").join(name);
-        let file = match create_file(&path) {
+        let created = match create_file(&path) {
             Err(e) if e.kind() == ErrorKind::NotFound => {
-                create_maildir(folder, sync)?;
-                create_file(&path)?
+                create_maildir(folder, sync).and_then(|()| create_file(&path))
             }
-            result => result?,
+            result => result,
         };
-        Ok(RecipientFile { file, path, new: folder.join("new").join(name) })
+        let file = created.map_err(|e| StoreError::logged(at(folder, e)))?;
+        let new = folder.join("new").join(name);
+        Ok(RecipientFile { mailbox: mailbox.clone(), file, path, new })
+    }
+
+    /// Begins the file with `head`, whose lines end in the LF of a file, and writes it at once: a
+    /// full disk shows before the client sends its message.
+    ///
+    /// # Errors
+    /// When the file cannot take it.
+    pub fn write_head(&mut self, head: &[u8]) -> Result<(), StoreError> {
+        self.write(head)
+    }
+
+    fn write(&mut self, octets: &[u8]) -> Result<(), StoreError> {
+        self.file.write_all(octets).map_err(|e| self.failed(e))
+    }
+
+    /// Waits until the disk has the text.
+    fn sync_text(&self) -> Result<(), StoreError> {
+        self.file.sync_all().map_err(|e| self.failed(e))
     }
 
     /// Moves the file from `tmp/` to `new/`, in one step that other programs see whole.
-    fn publish(&mut self, sync: bool) -> io::Result<()> {
-        match rename(&self.path, &self.new) {
-            Err(e) if e.kind() == ErrorKind::NotFound => {
-                // Somebody took `new/` away, or the whole mailbox; then this fails, too.
-                let folder = self.new.ancestors().nth(2).unwrap_or(&self.new);
-                create_maildir(folder, sync)?;
-                rename(&self.path, &self.new)?;
-            }
-            result => result?,
-        }
+    fn publish(&mut self, sync: bool) -> Result<(), StoreError> {
+        let moved = match rename(&self.path, &self.new) {
+            // Somebody took `new/` away, or the whole mailbox; then this fails, too.
+            Err(e) if e.kind() == ErrorKind::NotFound => create_maildir(&self.mailbox.folder, sync)
+                .and_then(|()| rename(&self.path, &self.new)),
+            result => result,
+        };
+        moved.map_err(|e| self.failed(e))?;
         self.path.clone_from(&self.new);
         Ok(())
+    }
+
+    /// Waits until the disk has the name in `new/`, too.
+    fn sync_name(&self) -> Result<(), StoreError> {
+        sync_folder(&self.mailbox.folder.join("new")).map_err(|e| self.failed(e))
+    }
+
+    /// Adds to an error the file's place, and ends it in the log.
+    fn failed(&self, error: io::Error) -> StoreError {
+        StoreError::logged(at(&self.path, error))
     }
 }
 
@@ -221,9 +256,9 @@ mod tests {
     use crate::testing::Tree;
 
     fn begin(tree: &Tree, mailboxes: &[&str]) -> Delivery {
-        let folders: Vec<PathBuf> = mailboxes.iter().map(|mailbox| tree.add(mailbox)).collect();
-        let folders: Vec<&Path> = folders.iter().map(PathBuf::as_path).collect();
-        Delivery::begin(&folders, "localhost", true).unwrap()
+        let mailbox = |name: &&str| Mailbox { folder: tree.add(name) };
+        let mailboxes: Vec<Mailbox> = mailboxes.iter().map(mailbox).collect();
+        Delivery::begin(&mailboxes, "localhost", true).unwrap()
     }
 
     #[test]
@@ -245,7 +280,7 @@ mod tests {
     fn lines_are_collected_up_to_a_block_and_no_further() {
         let tree = Tree::empty();
         let mut delivery = begin(&tree, &["a.vn/an"]);
-        let written = |delivery: &Delivery| delivery.recipients[0].file.metadata().unwrap().len();
+        let written = |delivery: &Delivery| delivery.files[0].file.metadata().unwrap().len();
         for _ in 0..BLOCK / 1024 {
             delivery.append_line(&[b'x'; 1023]).unwrap();
         }
@@ -255,6 +290,46 @@ mod tests {
             assert!(delivery.block.len() <= BLOCK);
         }
         assert_eq!(written(&delivery), 5 * BLOCK as u64);
+    }
+
+    #[test]
+    fn what_is_flushed_stands_in_every_file() {
+        let tree = Tree::empty();
+        let mut delivery = begin(&tree, &["a.vn/an", "a.vn/lan"]);
+        let texts = || -> Vec<Vec<u8>> {
+            tree.files().iter().map(|path| fs::read(path).unwrap()).collect()
+        };
+        delivery.append_line(b"one").unwrap();
+        assert_eq!(texts(), [b"", b""]);
+        delivery.flush().unwrap();
+        assert_eq!(texts(), [b"one\n", b"one\n"]);
+        delivery.append_line(b"two").unwrap();
+        delivery.publish().unwrap();
+        assert_eq!(tree.mail("a.vn/an"), [b"one\ntwo\n"]);
+        assert_eq!(tree.mail("a.vn/lan"), [b"one\ntwo\n"]);
+    }
+
+    #[test]
+    fn each_file_may_begin_with_a_head_of_its_own_which_is_written_at_once() {
+        let tree = Tree::empty();
+        let mut delivery = begin(&tree, &["a.vn/an", "a.vn/lan"]);
+        for file in delivery.files_mut() {
+            let head = format!("To: {}\n", file.mailbox.address());
+            file.write_head(head.as_bytes()).unwrap();
+            assert_eq!(fs::read_to_string(&file.path).unwrap(), head);
+        }
+        delivery.append_line(b"text").unwrap();
+        delivery.publish().unwrap();
+        assert_eq!(tree.mail("a.vn/an"), [b"To: an@a.vn\ntext\n"]);
+        assert_eq!(tree.mail("a.vn/lan"), [b"To: lan@a.vn\ntext\n"]);
+    }
+
+    #[test]
+    fn a_mailbox_that_is_named_twice_gets_one_file() {
+        let tree = Tree::empty();
+        begin(&tree, &["a.vn/an", "a.vn/lan", "a.vn/an"]).publish().unwrap();
+        assert_eq!(tree.mail("a.vn/an").len(), 1);
+        assert_eq!(tree.files().len(), 2);
     }
 
     #[test]
@@ -272,7 +347,7 @@ mod tests {
         let tree = Tree::empty();
         let delivery = begin(&tree, &["a.vn/an", "a.vn/lan"]);
         fs::remove_dir_all(tree.root().join("a.vn/lan")).unwrap();
-        assert_eq!(delivery.publish().unwrap_err().kind(), ErrorKind::NotFound);
+        assert_eq!(delivery.publish().unwrap_err(), StoreError::Failed);
         assert!(tree.files().is_empty());
     }
 

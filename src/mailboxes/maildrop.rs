@@ -21,16 +21,20 @@ const MAX_UID: usize = 70;
 /// The mailboxes that somebody is logged in to.
 pub type Locks = Arc<Mutex<HashSet<PathBuf>>>;
 
-/// A mailbox that somebody is logged in to.
+/// A mailbox that somebody is logged in to. Its messages are named by their numbers, from 1.
 #[derive(Debug)]
 pub struct Maildrop {
     messages: Vec<Message>,
+    /// The numbers of those that DELE has marked.
+    deleted: HashSet<u64>,
+    /// The numbers of those that RETR has opened.
+    retrieved: HashSet<u64>,
     folder: PathBuf,
     sync: bool,
     _lock: Lock,
 }
 
-/// One message, and what the session wants with it.
+/// One message of a mailbox.
 #[derive(Debug)]
 pub struct Message {
     /// The file's name, and the folder that it lies in: `new` or `cur`.
@@ -38,10 +42,19 @@ pub struct Message {
     place: &'static str,
     /// The octets that RETR will send (RFC 1939 §11).
     pub size: u64,
-    /// DELE was said.
-    pub is_deleted: bool,
-    /// RETR has sent it.
-    pub is_retrieved: bool,
+}
+
+/// Why there is no message of that number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Absent {
+    /// The numbers end at `count`.
+    NoSuchNumber { count: usize },
+    /// It is marked as deleted.
+    Deleted,
+    /// Another program has removed it.
+    Gone,
+    /// Its file cannot be read; the log says why.
+    Unreadable,
 }
 
 /// What came of an update.
@@ -71,46 +84,68 @@ impl Maildrop {
         for message in list(folder)? {
             messages.extend(message.measured(folder)?);
         }
-        Ok(Some(Maildrop { messages, folder: folder.to_owned(), sync, _lock }))
-    }
-
-    /// All messages; the first has the number 1.
-    pub fn messages(&self) -> &[Message] {
-        &self.messages
-    }
-
-    /// The message at `index`, to mark it.
-    pub fn message_mut(&mut self, index: usize) -> Option<&mut Message> {
-        self.messages.get_mut(index)
+        let (deleted, retrieved) = (HashSet::new(), HashSet::new());
+        let folder = folder.to_owned();
+        Ok(Some(Maildrop { messages, deleted, retrieved, folder, sync, _lock }))
     }
 
     /// The messages that are not marked as deleted, with their numbers.
-    pub fn kept(&self) -> impl Iterator<Item = (usize, &Message)> {
-        let numbered = self.messages.iter().enumerate().map(|(index, m)| (index + 1, m));
-        numbered.filter(|(_, message)| !message.is_deleted)
+    pub fn kept(&self) -> impl Iterator<Item = (u64, &Message)> {
+        self.numbered().filter(|(number, _)| !self.deleted.contains(number))
+    }
+
+    /// The message of that number. This is the only place that looks at a number.
+    ///
+    /// # Errors
+    /// When there is none, or it is marked as deleted.
+    pub fn message(&self, number: u64) -> Result<&Message, Absent> {
+        let index = number.checked_sub(1).and_then(|index| usize::try_from(index).ok());
+        let message = index.and_then(|index| self.messages.get(index));
+        let message = message.ok_or(Absent::NoSuchNumber { count: self.messages.len() })?;
+        if self.deleted.contains(&number) { Err(Absent::Deleted) } else { Ok(message) }
+    }
+
+    /// Marks a message as deleted.
+    ///
+    /// # Errors
+    /// Those of [`Maildrop::message`].
+    pub fn mark_deleted(&mut self, number: u64) -> Result<(), Absent> {
+        self.message(number)?;
+        self.deleted.insert(number);
+        Ok(())
     }
 
     /// Takes all marks of deletion away.
     pub fn unmark(&mut self) {
-        for message in &mut self.messages {
-            message.is_deleted = false;
-        }
+        self.deleted.clear();
     }
 
-    /// Opens the message at `index`, wherever another program may have moved it.
+    /// Opens a message, and marks it as retrieved; gives the octets that it has on the wire, too.
     ///
     /// # Errors
-    /// `NotFound` when it is in the mailbox no more.
-    pub fn read(&mut self, index: usize) -> io::Result<StoredMessage<File>> {
-        let gone = || io::Error::from(ErrorKind::NotFound);
-        let path = self.messages.get(index).ok_or_else(gone)?.path(&self.folder);
-        match StoredMessage::open(&path) {
+    /// Those of [`Maildrop::open_message`].
+    pub fn retrieve(&mut self, number: u64) -> Result<(u64, StoredMessage<File>), Absent> {
+        let size = self.message(number)?.size;
+        let stored = self.open_message(number)?;
+        // As good as a mark after the last line: a connection that breaks before that line drops the
+        // maildrop, and with it all marks.
+        self.retrieved.insert(number);
+        Ok((size, stored))
+    }
+
+    /// Opens a message, wherever another program may have moved it.
+    ///
+    /// # Errors
+    /// When there is none of that number, or its file cannot be opened.
+    pub fn open_message(&mut self, number: u64) -> Result<StoredMessage<File>, Absent> {
+        let opened = match StoredMessage::open(&self.path(number)?) {
             Err(e) if e.kind() == ErrorKind::NotFound => {
-                self.look_again()?;
-                StoredMessage::open(&self.messages.get(index).ok_or_else(gone)?.path(&self.folder))
+                self.look_again().map_err(Absent::because)?;
+                StoredMessage::open(&self.path(number)?)
             }
             result => result,
-        }
+        };
+        opened.map_err(Absent::because)
     }
 
     /// Removes what is marked as deleted, moves what was retrieved to `cur/`, and lets others in.
@@ -121,8 +156,9 @@ impl Maildrop {
             log::error!("cannot look into {}: {e}", self.folder.display());
         }
         let (mut left, mut failed, mut changed) = (0, 0, false);
-        for message in &self.messages {
-            let (path, wanted) = (message.path(&self.folder), message.path_when_done(&self.folder));
+        for (number, message) in self.numbered() {
+            let path = message.path(&self.folder);
+            let wanted = self.path_when_done(number, message);
             let result = match &wanted {
                 None => fs::remove_file(&path),
                 Some(to) if *to != path => rename(&path, to),
@@ -148,11 +184,32 @@ impl Maildrop {
                 // The names must be on disk, or a power cut could bring a removed message back.
                 if let Err(e) = sync_folder(&self.folder.join(place)) {
                     log::error!("cannot sync {}: {e}", self.folder.join(place).display());
-                    failed = self.messages.iter().filter(|message| message.is_deleted).count();
+                    failed = self.deleted.len();
                 }
             }
         }
         Updated { left, failed }
+    }
+
+    /// All messages with their numbers.
+    fn numbered(&self) -> impl Iterator<Item = (u64, &Message)> {
+        (1..).zip(&self.messages)
+    }
+
+    /// Where the message of that number was seen last.
+    fn path(&self, number: u64) -> Result<PathBuf, Absent> {
+        Ok(self.message(number)?.path(&self.folder))
+    }
+
+    /// Where a message belongs when the session is over. `None`: it is to be removed.
+    fn path_when_done(&self, number: u64, message: &Message) -> Option<PathBuf> {
+        if self.deleted.contains(&number) {
+            None
+        } else if self.retrieved.contains(&number) {
+            Some(self.folder.join("cur").join(with_seen(&message.name)))
+        } else {
+            Some(message.path(&self.folder))
+        }
     }
 
     /// Finds out where the messages lie now.
@@ -193,15 +250,6 @@ impl Message {
         folder.join(self.place).join(&self.name)
     }
 
-    /// Where the message belongs when the session is over; `None` is nowhere.
-    fn path_when_done(&self, folder: &Path) -> Option<PathBuf> {
-        if self.is_deleted {
-            return None;
-        }
-        let seen = self.is_retrieved.then(|| folder.join("cur").join(with_seen(&self.name)));
-        Some(seen.unwrap_or_else(|| self.path(folder)))
-    }
-
     /// The part of the name that never changes.
     fn base(&self) -> &str {
         self.name.split(BEFORE_FLAGS).next().unwrap_or(&self.name)
@@ -211,6 +259,17 @@ impl Message {
     fn order(&self) -> (u64, &str) {
         let seconds = self.name.split('.').next().unwrap_or_default();
         (seconds.parse().unwrap_or(u64::MAX), self.base())
+    }
+}
+
+impl Absent {
+    /// Tells a file that is gone from one that cannot be read, for which the log has the reason.
+    fn because(error: io::Error) -> Absent {
+        if error.kind() == ErrorKind::NotFound {
+            return Absent::Gone;
+        }
+        log::error!("cannot read a message: {error}");
+        Absent::Unreadable
     }
 }
 
@@ -243,8 +302,7 @@ fn list(folder: &Path) -> io::Result<Vec<Message>> {
             let name = entry.file_name().into_string().unwrap_or_default();
             let is_message = !name.is_empty() && !name.starts_with('.');
             if is_message && entry.file_type().is_ok_and(|kind| kind.is_file()) {
-                let (is_deleted, is_retrieved) = (false, false);
-                messages.push(Message { name, place, size: 0, is_deleted, is_retrieved });
+                messages.push(Message { name, place, size: 0 });
             }
         }
     }
@@ -296,7 +354,7 @@ mod tests {
     }
 
     fn uids(maildrop: &Maildrop) -> Vec<String> {
-        maildrop.messages().iter().map(Message::uid).collect()
+        maildrop.messages.iter().map(Message::uid).collect()
     }
 
     /// The files of the mailbox, each `place/name`.
@@ -328,17 +386,17 @@ mod tests {
         );
         let maildrop = open(&folder);
         assert_eq!(uids(&maildrop), ["5.a", "999.z", "1000.b", "named-by-hand"]);
-        let sizes: Vec<u64> = maildrop.messages().iter().map(|m| m.size).collect();
+        let sizes: Vec<u64> = maildrop.messages.iter().map(|m| m.size).collect();
         assert_eq!(sizes, [5, 5, 7, 3]);
         fs::write(folder.join("new/1.late"), "x").unwrap();
-        assert_eq!(maildrop.messages().len(), 4, "what comes later is seen at the next login");
-        assert_eq!(open(&folder).messages().len(), 5);
+        assert_eq!(maildrop.messages.len(), 4, "what comes later is seen at the next login");
+        assert_eq!(open(&folder).messages.len(), 5);
     }
 
     #[test]
     fn a_mailbox_without_folders_is_empty() {
         let tree = Tree::empty();
-        assert!(open(&tree.add("a.vn/lan")).messages().is_empty());
+        assert!(open(&tree.add("a.vn/lan")).messages.is_empty());
     }
 
     #[cfg(unix)]
@@ -368,7 +426,7 @@ mod tests {
         let tree = Tree::empty();
         let folder = mailbox(&tree, &[("new/1.a", "x")]);
         let mut maildrop = open(&folder);
-        maildrop.message_mut(0).unwrap().is_deleted = true;
+        maildrop.mark_deleted(1).unwrap();
         fs::rename(folder.join("new/1.a"), folder.join("1.a")).unwrap();
         // Where it may be now cannot be listed.
         fs::write(folder.join("cur"), "a file").unwrap();
@@ -381,7 +439,7 @@ mod tests {
         let folder = mailbox(&tree, &[("new/1.a", "x\n"), ("cur/1.a:2,S", "x\n")]);
         let maildrop = open(&folder);
         assert_eq!(uids(&maildrop), ["1.a"]);
-        assert_eq!(maildrop.messages()[0].place, "cur");
+        assert_eq!(maildrop.messages[0].place, "cur");
     }
 
     #[test]
@@ -432,11 +490,11 @@ mod tests {
             ],
         );
         let mut maildrop = open(&folder);
-        for index in [0, 4, 6] {
-            maildrop.message_mut(index).unwrap().is_deleted = true;
+        for number in [2, 4, 7] {
+            maildrop.retrieve(number).unwrap();
         }
-        for index in [1, 3, 6] {
-            maildrop.message_mut(index).unwrap().is_retrieved = true;
+        for number in [1, 5, 7] {
+            maildrop.mark_deleted(number).unwrap();
         }
         assert_eq!(maildrop.kept().map(|(number, _)| number).collect::<Vec<_>>(), [2, 3, 4, 6]);
         assert_eq!(maildrop.update(), Updated { left: 4, failed: 0 });
@@ -445,10 +503,45 @@ mod tests {
     }
 
     #[test]
+    fn a_number_names_a_message_that_is_there_and_not_marked() {
+        let tree = Tree::empty();
+        let mut maildrop = open(&mailbox(&tree, &[("new/1.a", "x\n"), ("new/2.b", "two\n")]));
+        assert_eq!(maildrop.message(2).unwrap().uid(), "2.b");
+        for number in [0, 3, u64::MAX] {
+            let absent = Absent::NoSuchNumber { count: 2 };
+            assert_eq!(maildrop.message(number).unwrap_err(), absent, "{number}");
+            assert_eq!(maildrop.mark_deleted(number).unwrap_err(), absent, "{number}");
+            assert_eq!(maildrop.open_message(number).unwrap_err(), absent, "{number}");
+        }
+        maildrop.mark_deleted(2).unwrap();
+        assert_eq!(maildrop.message(2).unwrap_err(), Absent::Deleted);
+        assert_eq!(maildrop.mark_deleted(2).unwrap_err(), Absent::Deleted);
+        assert_eq!(maildrop.retrieve(2).unwrap_err(), Absent::Deleted);
+        assert_eq!(maildrop.message(1).unwrap().uid(), "1.a");
+        maildrop.unmark();
+        let (size, stored) = maildrop.retrieve(2).unwrap();
+        assert_eq!((size, stored.size().unwrap()), (5, 5));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_message_that_cannot_be_opened_is_unreadable_and_not_marked_as_retrieved() {
+        let tree = Tree::empty();
+        let folder = mailbox(&tree, &[("new/1.a", "x")]);
+        let mut maildrop = open(&folder);
+        let path = folder.join("new/1.a");
+        fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink(&path, &path).unwrap();
+        assert_eq!(maildrop.open_message(1).unwrap_err(), Absent::Unreadable);
+        assert_eq!(maildrop.retrieve(1).unwrap_err(), Absent::Unreadable);
+        assert!(maildrop.retrieved.is_empty());
+    }
+
+    #[test]
     fn the_folder_for_read_mail_is_made_when_it_is_wanted() {
         let tree = Tree::empty();
         let mut maildrop = open(&mailbox(&tree, &[("new/1.a", "x")]));
-        maildrop.message_mut(0).unwrap().is_retrieved = true;
+        maildrop.retrieve(1).unwrap();
         assert_eq!(maildrop.update(), Updated { left: 1, failed: 0 });
         assert_eq!(files(&tree), ["cur/1.a:2,S"]);
     }
@@ -458,9 +551,9 @@ mod tests {
         let tree = Tree::empty();
         let folder = mailbox(&tree, &[("new/1.a", "x"), ("cur/2.b:2,", "x")]);
         let mut maildrop = open(&folder);
-        for index in 0..2 {
-            maildrop.message_mut(index).unwrap().is_deleted = true;
-            maildrop.message_mut(index).unwrap().is_retrieved = true;
+        for number in [1, 2] {
+            maildrop.retrieve(number).unwrap();
+            maildrop.mark_deleted(number).unwrap();
         }
         drop(maildrop);
         assert_eq!(files(&tree), ["cur/2.b:2,", "new/1.a"]);
@@ -477,11 +570,11 @@ mod tests {
             fs::rename(folder.join("new").join(name), to).unwrap();
         }
         fs::remove_file(folder.join("new/3.c")).unwrap();
-        assert_eq!(maildrop.read(0).unwrap().size().unwrap(), 5);
-        assert_eq!(maildrop.read(2).unwrap_err().kind(), ErrorKind::NotFound);
-        maildrop.message_mut(0).unwrap().is_deleted = true;
-        maildrop.message_mut(1).unwrap().is_retrieved = true;
-        maildrop.message_mut(2).unwrap().is_deleted = true;
+        assert_eq!(maildrop.open_message(1).unwrap().size().unwrap(), 5);
+        assert_eq!(maildrop.open_message(3).unwrap_err(), Absent::Gone);
+        maildrop.mark_deleted(1).unwrap();
+        maildrop.retrieve(2).unwrap();
+        maildrop.mark_deleted(3).unwrap();
         assert_eq!(maildrop.update(), Updated { left: 1, failed: 0 });
         assert_eq!(files(&tree), ["cur/2.b:2,FS"]);
     }
@@ -494,8 +587,8 @@ mod tests {
         // A folder in the place of the file is what even root cannot remove.
         fs::remove_file(folder.join("new/1.a")).unwrap();
         fs::create_dir(folder.join("new/1.a")).unwrap();
-        maildrop.message_mut(0).unwrap().is_deleted = true;
-        maildrop.message_mut(1).unwrap().is_deleted = true;
+        maildrop.mark_deleted(1).unwrap();
+        maildrop.mark_deleted(2).unwrap();
         assert_eq!(maildrop.update(), Updated { left: 1, failed: 1 });
         assert_eq!(files(&tree), ["new/1.a"]);
     }

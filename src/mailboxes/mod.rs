@@ -5,7 +5,7 @@
 
 mod delivery;
 mod maildrop;
-mod password;
+mod note;
 pub mod startup;
 mod stored_message;
 
@@ -15,10 +15,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 pub use delivery::Delivery;
-pub use maildrop::{Maildrop, Message, Updated};
-pub use password::Verdict;
+pub use maildrop::{Absent, Maildrop, Updated};
 pub use stored_message::StoredMessage;
 
+use delivery::at;
 use maildrop::Locks;
 
 use crate::address::{Address, ForwardPath, is_domain};
@@ -44,6 +44,14 @@ pub struct Mailbox {
     folder: PathBuf,
 }
 
+/// Why the store could not do it; the log has the details.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreError {
+    /// There is no room, on the disk or in somebody's quota.
+    DiskFull,
+    Failed,
+}
+
 /// What the tree knows of a forward path.
 #[derive(Debug)]
 pub enum Found {
@@ -66,30 +74,26 @@ impl MailboxTree {
     ///
     /// # Errors
     /// When the tree cannot be read; a name that is not in it is no error.
-    pub fn find(&self, forward_path: &ForwardPath) -> io::Result<Found> {
-        let (domain, user) = match forward_path {
-            ForwardPath::Postmaster => (self.postmaster_domain()?, "postmaster".to_owned()),
-            ForwardPath::Address(address) => {
-                (address.domain.to_ascii_lowercase(), address.local_part.to_ascii_lowercase())
+    pub fn find(&self, forward_path: &ForwardPath) -> Result<Found, StoreError> {
+        let found = match forward_path {
+            ForwardPath::Postmaster => {
+                self.postmaster_domain().and_then(|domain| self.look_up("postmaster", &domain))
+            }
+            ForwardPath::Address(Address { local_part, domain }) => {
+                self.look_up(&local_part.to_ascii_lowercase(), &domain.to_ascii_lowercase())
             }
         };
-        let Some(domain) = enter(&self.root, &domain)? else {
-            // A tree that is gone (a disk not mounted) must not look like one without that domain.
-            fs::metadata(&self.root)?;
-            return Ok(Found::NoSuchDomain);
-        };
-        match enter(&domain, &user)? {
-            Some(folder) => Ok(Found::Mailbox(Mailbox { folder })),
-            None => Ok(Found::NoSuchUser),
-        }
+        found.map_err(StoreError::logged)
     }
 
     /// The addresses of `user` in all domains, in alphabetical order.
     ///
     /// # Errors
     /// When the tree cannot be read.
-    pub fn addresses_of(&self, user: &str) -> io::Result<Vec<String>> {
-        let mailboxes = self.mailboxes_of(&user.to_ascii_lowercase(), self.domains()?)?;
+    pub fn addresses_of(&self, user: &str) -> Result<Vec<String>, StoreError> {
+        let user = user.to_ascii_lowercase();
+        let mailboxes = self.domains().and_then(|domains| self.mailboxes_of(&user, &domains));
+        let mailboxes = mailboxes.map_err(StoreError::logged)?;
         Ok(mailboxes.iter().map(Mailbox::address).collect())
     }
 
@@ -111,13 +115,13 @@ impl MailboxTree {
     ///
     /// # Errors
     /// When the tree cannot be read.
-    pub fn find_user(&self, name: &str) -> io::Result<Option<Mailbox>> {
+    pub fn find_user(&self, name: &str) -> Result<Option<Mailbox>, StoreError> {
         let name = name.to_ascii_lowercase();
-        let (user, domains) = match name.rsplit_once('@') {
-            Some((user, domain)) => (user, vec![domain.to_owned()]),
-            None => (name.as_str(), self.domains()?),
+        let mailboxes = match name.rsplit_once('@') {
+            Some((user, domain)) => self.mailboxes_of(user, &[domain.to_owned()]),
+            None => self.domains().and_then(|domains| self.mailboxes_of(&name, &domains)),
         };
-        let mut mailboxes = self.mailboxes_of(user, domains)?;
+        let mut mailboxes = mailboxes.map_err(StoreError::logged)?;
         Ok(if mailboxes.len() == 1 { mailboxes.pop() } else { None })
     }
 
@@ -125,22 +129,16 @@ impl MailboxTree {
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn open(&self, mailbox: &Mailbox) -> io::Result<Option<Maildrop>> {
-        Maildrop::open(&mailbox.folder, &self.locks, self.sync)
+    pub fn open(&self, mailbox: &Mailbox) -> Result<Option<Maildrop>, StoreError> {
+        Maildrop::open(&mailbox.folder, &self.locks, self.sync).map_err(StoreError::logged)
     }
 
     /// Begins a delivery to all of `mailboxes`; one that is named twice gets one copy.
     ///
     /// # Errors
     /// When a file cannot be created in one of them; then nothing is left in any.
-    pub fn deliver(&self, mailboxes: &[Mailbox]) -> io::Result<Delivery> {
-        let mut folders: Vec<&Path> = Vec::new();
-        for Mailbox { folder } in mailboxes {
-            if !folders.contains(&folder.as_path()) {
-                folders.push(folder);
-            }
-        }
-        Delivery::begin(&folders, &self.hostname, self.sync)
+    pub fn deliver(&self, mailboxes: &[Mailbox]) -> Result<Delivery, StoreError> {
+        Delivery::begin(mailboxes, &self.hostname, self.sync)
     }
 
     /// Removes what crashed servers left in `tmp/`, and says how many files that were.
@@ -168,11 +166,24 @@ impl MailboxTree {
         Ok(domains)
     }
 
+    /// Finds the mailbox of `user` in `domain`, both in lower case.
+    fn look_up(&self, user: &str, domain: &str) -> io::Result<Found> {
+        let Some(domain) = enter(&self.root, domain)? else {
+            // A tree that is gone (a disk not mounted) must not look like one without that domain.
+            fs::metadata(&self.root)?;
+            return Ok(Found::NoSuchDomain);
+        };
+        match enter(&domain, user)? {
+            Some(folder) => Ok(Found::Mailbox(Mailbox { folder })),
+            None => Ok(Found::NoSuchUser),
+        }
+    }
+
     /// The mailboxes that `user` has in these domains.
-    fn mailboxes_of(&self, user: &str, domains: Vec<String>) -> io::Result<Vec<Mailbox>> {
+    fn mailboxes_of(&self, user: &str, domains: &[String]) -> io::Result<Vec<Mailbox>> {
         let mut mailboxes = Vec::new();
         for domain in domains {
-            if let Some(domain) = enter(&self.root, &domain)? {
+            if let Some(domain) = enter(&self.root, domain)? {
                 mailboxes.extend(enter(&domain, user)?.map(|folder| Mailbox { folder }));
             }
         }
@@ -210,17 +221,33 @@ impl Mailbox {
         Address { local_part, domain }.to_string()
     }
 
-    /// Compares `given` with the mailbox's password.
+    /// Reads the first line of a small file that people write into the folder, such as `password`;
+    /// `None` if there is no such file, or nothing in it. A name from the network is no `name`.
     ///
     /// # Errors
-    /// When the password is there and cannot be read.
-    pub fn check_password(&self, given: &[u8]) -> io::Result<Verdict> {
-        password::check(&self.folder, given)
+    /// When the file is there and cannot be read.
+    pub fn note(&self, name: &'static str) -> Result<Option<Vec<u8>>, StoreError> {
+        let path = self.note_path(name);
+        note::read(&path).map_err(|e| StoreError::logged(at(&path, e)))
     }
 
-    /// Where the password belongs.
-    pub fn password_file(&self) -> PathBuf {
-        self.folder.join(password::FILE)
+    /// Where the note `name` lies or belongs.
+    pub fn note_path(&self, name: &'static str) -> PathBuf {
+        self.folder.join(name)
+    }
+}
+
+impl StoreError {
+    /// Writes `error` to the log, and gives what the protocols have to know of it. Each error of the
+    /// file system ends here, once.
+    fn logged(error: io::Error) -> StoreError {
+        log::error!("cannot use the mailbox tree: {error}");
+        match error.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+                StoreError::DiskFull
+            }
+            _ => StoreError::Failed,
+        }
     }
 }
 
@@ -315,6 +342,19 @@ mod tests {
         assert!(mailboxes.find(&ForwardPath::Postmaster).is_err());
         let (local_part, domain) = ("an".to_owned(), "a.vn".to_owned());
         assert!(mailboxes.find(&ForwardPath::Address(Address { local_part, domain })).is_err());
+    }
+
+    #[test]
+    fn a_full_disk_is_told_from_any_other_failure() {
+        for (kind, error) in [
+            (ErrorKind::StorageFull, StoreError::DiskFull),
+            (ErrorKind::QuotaExceeded, StoreError::DiskFull),
+            (ErrorKind::FileTooLarge, StoreError::DiskFull),
+            (ErrorKind::PermissionDenied, StoreError::Failed),
+            (ErrorKind::NotFound, StoreError::Failed),
+        ] {
+            assert_eq!(StoreError::logged(kind.into()), error);
+        }
     }
 
     #[cfg(unix)]

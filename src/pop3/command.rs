@@ -2,14 +2,13 @@
 //!
 //! A line that is no command becomes the reply that says why.
 
-use std::fmt;
-
 use super::reply::{self, Reply};
 use super::syntax::{
     CAPA, DELE, LIST, NOOP, PASS, QUIT, RETR, RSET, STAT, Syntax, TOP, UIDL, USER,
 };
 use crate::address::strip_prefix_ignore_case;
 use crate::channel::heard::{EXPLAIN_BEYOND_ASCII, Heard, explain_octet};
+use crate::login::Password;
 
 /// A command whose syntax is right. Messages are named by their number, from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,10 +30,6 @@ pub enum Command {
     Quit,
 }
 
-/// A password as it was typed; the log never shows it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Password(String);
-
 /// The longest command line in octets, CRLF included; RFC 2449 §4 asks for 255.
 pub const MAX_COMMAND_LINE: usize = 512;
 
@@ -42,18 +37,6 @@ pub const MAX_COMMAND_LINE: usize = 512;
 pub const NOT_OFFERED: [&str; 6] = ["APOP", "AUTH", "STLS", "LAST", "UTF8", "LANG"];
 /// What is said to the server on the other port.
 pub const SMTP: [&str; 6] = ["HELO", "EHLO", "MAIL", "RCPT", "DATA", "VRFY"];
-
-impl Password {
-    pub fn octets(&self) -> &[u8] {
-        self.0.as_bytes()
-    }
-}
-
-impl fmt::Debug for Password {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str("*")
-    }
-}
 
 /// Parses what was heard.
 ///
@@ -75,7 +58,7 @@ fn parse_line(text: &str) -> Result<Command, Reply> {
     let (verb, argument) = text.split_once(' ').unwrap_or((text, ""));
     match verb.to_ascii_uppercase().as_str() {
         "USER" => Ok(Command::User(parse_whole(argument, &USER)?)),
-        "PASS" => Ok(Command::Pass(Password(parse_whole(argument, &PASS)?))),
+        "PASS" => Ok(Command::Pass(Password::new(parse_whole(argument, &PASS)?))),
         "STAT" => parse_alone(argument, Command::Stat, &STAT),
         "LIST" => Ok(Command::List(parse_optional(argument, &LIST)?)),
         "RETR" => Ok(Command::Retr(parse_number(argument, &RETR)?)),

@@ -3,7 +3,6 @@
 //! The conversation reads from any reader and writes to any writer, so that tests need no sockets.
 
 mod command;
-mod login;
 pub mod reply;
 mod session;
 mod syntax;
@@ -12,11 +11,10 @@ mod syntax;
 mod tests;
 
 use std::fs::File;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{Read, Write};
 use std::time::Duration;
 
-use self::command::{Command, MAX_COMMAND_LINE, Password};
-use self::login::Login;
+use self::command::{Command, MAX_COMMAND_LINE};
 use self::reply::Reply;
 use self::session::{State, Step};
 use crate::channel::recording::Recording;
@@ -24,14 +22,11 @@ use crate::channel::transcript::Transcript;
 use crate::channel::wire::{Deadline, Late};
 use crate::channel::{Channel, Ended};
 use crate::config::Config;
+use crate::login::{Login, Logins, Password};
 use crate::mailboxes::{MailboxTree, Maildrop, StoredMessage};
 
 /// So many refusals in a row end the session, without an update.
 const MAX_ERRORS: usize = 20;
-/// So many wrong passwords end the session.
-const MAX_WRONG_PASSWORDS: usize = 3;
-/// How long whoever guesses passwords has to wait for the last refusal.
-pub const PENALTY: Duration = Duration::from_secs(2);
 /// The shortest time after which a silent client may be left (RFC 1939 §3).
 const SHORTEST_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 
@@ -53,8 +48,7 @@ pub struct Conversation<'a, R: Read, W: Write> {
     channel: Channel<'a, R, W>,
     /// The refusals in a row.
     errors: usize,
-    /// The wrong passwords so far.
-    wrong_passwords: usize,
+    logins: Logins<'a>,
 }
 
 /// The time for one line of a client: that of SMTP, but not less than RFC 1939 §3 asks for.
@@ -64,13 +58,14 @@ pub fn timeout(config: &Config) -> Duration {
 
 impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
     pub fn new(reader: R, writer: W, context: Context<'a>) -> Self {
-        let Context { session, config, .. } = context;
+        let Context { session, config, mailboxes, penalty, .. } = context;
+        let logins = Logins::new(session, mailboxes, penalty);
         let (flags, folder) = (config.server_line(), config.record.as_deref());
         let head: Vec<&str> = flags.as_deref().into_iter().chain(["port: pop3"]).collect();
         let recording = folder.and_then(|folder| Recording::begin(folder, session, &head));
         let transcript = Transcript::new(session, recording);
         let channel = Channel::new(reader, writer, transcript, context.deadline);
-        Conversation { context, channel, errors: 0, wrong_passwords: 0 }
+        Conversation { context, channel, errors: 0, logins }
     }
 
     /// Serves the client until one of the two hangs up.
@@ -111,18 +106,28 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
         log::trace!("[{}] in {}: {command:?}", self.context.session, state.name());
         match state.step(command) {
             Step::Reply(state, reply) => self.answer(state, &reply),
-            Step::LogIn(user, password) => {
-                let (state, reply) = self.log_in(&user, &password);
-                self.answer(state, &reply)
-            }
-            Step::Retrieve(maildrop, index) => self.retrieve(maildrop, index),
-            Step::Top(mut maildrop, index, lines) => match maildrop.read(index) {
+            Step::LogIn(user, password) => match self.log_in(&user, &password) {
+                Ok(maildrop) => {
+                    let reply = reply::logged_in(&maildrop);
+                    self.answer(State::Transaction(maildrop), &reply)
+                }
+                Err(refusal) => self.answer(State::START, &refusal),
+            },
+            Step::Retrieve(mut maildrop, number) => match maildrop.retrieve(number) {
+                Ok((size, stored)) => {
+                    self.send(&reply::message_follows(size))?;
+                    self.send_message(stored, None)?;
+                    Ok(State::Transaction(maildrop))
+                }
+                Err(absent) => self.answer(State::Transaction(maildrop), &reply::absent(absent)),
+            },
+            Step::Top(mut maildrop, number, lines) => match maildrop.open_message(number) {
                 Ok(stored) => {
                     self.send(&reply::top_follows())?;
                     self.send_message(stored, Some(lines))?;
                     Ok(State::Transaction(maildrop))
                 }
-                Err(error) => self.cannot_read(maildrop, &error),
+                Err(absent) => self.answer(State::Transaction(maildrop), &reply::absent(absent)),
             },
             Step::Update(maildrop) => {
                 let updated = maildrop.update();
@@ -144,56 +149,25 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
         }
     }
 
-    /// Opens the mailbox of `user`, if that is right; the last wrong password has to wait.
-    fn log_in(&mut self, user: &str, password: &Password) -> (State, Reply) {
-        let Context { session, mailboxes, deadline, penalty, .. } = self.context;
-        let reply = match login::open(session, mailboxes, user, password) {
-            Ok(Login::Open(maildrop)) => {
-                let reply = reply::logged_in(&maildrop);
-                return (State::Transaction(maildrop), reply);
-            }
-            Ok(Login::InUse) => reply::in_use(),
-            Ok(Login::Wrong) => {
-                self.wrong_passwords += 1;
-                if self.wrong_passwords < MAX_WRONG_PASSWORDS {
-                    reply::wrong_password()
-                } else {
-                    deadline.pause(penalty);
-                    reply::wrong_password().and_close()
-                }
-            }
-            Err(error) => {
-                log::error!("cannot use the mailbox tree: {error}");
-                reply::cannot_open()
-            }
+    /// Opens the mailbox of `user`, if the password is right and nobody else has it open.
+    ///
+    /// # Errors
+    /// The reply that refuses the login.
+    fn log_in(&mut self, user: &str, password: &Password) -> Result<Maildrop, Reply> {
+        let Context { session, mailboxes, deadline, .. } = self.context;
+        let login = self.logins.check(user, password, deadline).map_err(reply::cannot_open)?;
+        let mailbox = match login {
+            Login::Right(mailbox) => mailbox,
+            Login::Wrong => return Err(reply::wrong_password()),
+            Login::WrongTooOften => return Err(reply::wrong_password().and_close()),
         };
-        (State::START, reply)
-    }
-
-    /// Sends a message, and marks it as retrieved once it is sent.
-    fn retrieve(&mut self, mut maildrop: Maildrop, index: usize) -> Result<State, Ended> {
-        let stored = match maildrop.read(index) {
-            Ok(stored) => stored,
-            Err(error) => return self.cannot_read(maildrop, &error),
+        let address = mailbox.address();
+        let Some(maildrop) = mailboxes.open(&mailbox).map_err(reply::cannot_open)? else {
+            log::warn!("[{session}] no login as {address}: another session has the mailbox open");
+            return Err(reply::in_use());
         };
-        let size = maildrop.messages().get(index).map_or(0, |message| message.size);
-        self.send(&reply::message_follows(size))?;
-        self.send_message(stored, None)?;
-        if let Some(message) = maildrop.message_mut(index) {
-            message.is_retrieved = true;
-        }
-        Ok(State::Transaction(maildrop))
-    }
-
-    /// Says why a message cannot be sent.
-    fn cannot_read(&mut self, maildrop: Maildrop, error: &io::Error) -> Result<State, Ended> {
-        let reply = if error.kind() == ErrorKind::NotFound {
-            reply::is_gone()
-        } else {
-            log::error!("cannot read a message: {error}");
-            reply::cannot_read()
-        };
-        self.answer(State::Transaction(maildrop), &reply)
+        log::info!("[{session}] {address} logged in, {} messages", maildrop.kept().count());
+        Ok(maildrop)
     }
 
     /// Sends a message up to its final dot: all of it, or its header and so many lines of its body.

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::syntax::{COMMANDS, Syntax};
-use crate::mailboxes::{Maildrop, Updated};
+use crate::mailboxes::{Absent, Maildrop, StoreError, Updated};
 
 /// One reply: `+OK` or `-ERR`, a text, and after that, perhaps, lines up to one with a dot.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -206,29 +206,33 @@ pub fn in_use() -> Reply {
     )
 }
 
-pub fn cannot_open() -> Reply {
-    Reply::err("The mailbox cannot be read now; try again later (RFC 1939 4)")
-}
-
-// The message is not there.
-
-pub fn no_such_message(count: usize) -> Reply {
-    match count {
-        0 => Reply::err("No such message: the mailbox is empty (RFC 1939 5)"),
-        _ => Reply::err(format!("No such message: LIST shows 1 to {count} (RFC 1939 5)")),
+pub fn cannot_open(error: StoreError) -> Reply {
+    match error {
+        StoreError::DiskFull | StoreError::Failed => {
+            Reply::err("The mailbox cannot be read now; try again later (RFC 1939 4)")
+        }
     }
 }
 
-pub fn is_deleted() -> Reply {
-    Reply::err("That message is marked as deleted; RSET takes all marks away (RFC 1939 5)")
-}
-
-pub fn is_gone() -> Reply {
-    Reply::err("Another program has removed that message; QUIT and log in again (RFC 1939 5)")
-}
-
-pub fn cannot_read() -> Reply {
-    Reply::err("That message cannot be read now; try again later (RFC 1939 5)")
+/// The message is not there (RFC 1939 §5).
+pub fn absent(absent: Absent) -> Reply {
+    match absent {
+        Absent::NoSuchNumber { count: 0 } => {
+            Reply::err("No such message: the mailbox is empty (RFC 1939 5)")
+        }
+        Absent::NoSuchNumber { count } => {
+            Reply::err(format!("No such message: LIST shows 1 to {count} (RFC 1939 5)"))
+        }
+        Absent::Deleted => {
+            Reply::err("That message is marked as deleted; RSET takes all marks away (RFC 1939 5)")
+        }
+        Absent::Gone => Reply::err(
+            "Another program has removed that message; QUIT and log in again (RFC 1939 5)",
+        ),
+        Absent::Unreadable => {
+            Reply::err("That message cannot be read now; try again later (RFC 1939 5)")
+        }
+    }
 }
 
 // The line is wrong.

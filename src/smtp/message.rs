@@ -3,14 +3,12 @@
 //! The lines go into the recipients' files as they come. Once something is wrong with the message,
 //! its files are gone and the rest is only counted: the client hears why after its final dot.
 
-use std::io;
 use std::path::PathBuf;
 
 use super::reply::{self, Reply};
-use super::store_failed;
 use super::trace_fields::{self, MAX_RECEIVED};
 use crate::channel::line::{Ending, Line};
-use crate::mailboxes::Delivery;
+use crate::mailboxes::{Delivery, StoreError};
 
 /// The longest line of a message in octets; §4.5.3.1.6 asks for 1,000 at least.
 pub const MAX_TEXT_LINE: usize = 64 * 1024;
@@ -106,7 +104,7 @@ impl Message {
         if let Content::Stored(delivery) = &mut self.content
             && let Err(error) = delivery.flush()
         {
-            self.content = Content::Refused(store_failed(&error));
+            self.content = Content::Refused(reply::cannot_store(error));
         }
     }
 
@@ -116,7 +114,7 @@ impl Message {
     /// The reply that refuses it.
     pub fn finish(self) -> Result<Vec<PathBuf>, Reply> {
         match self.content {
-            Content::Stored(delivery) => delivery.publish().map_err(|e| store_failed(&e)),
+            Content::Stored(delivery) => delivery.publish().map_err(reply::cannot_store),
             Content::Refused(reply) => Err(reply),
         }
     }
@@ -163,7 +161,7 @@ impl Message {
         if self.in_return_path {
             return Ok(());
         }
-        append_line(delivery, is_headless, text).map_err(|e| store_failed(&e))
+        append_line(delivery, is_headless, text).map_err(reply::cannot_store)
     }
 }
 
@@ -178,7 +176,7 @@ fn is_dot(line: &Line) -> bool {
 }
 
 /// Appends `text` and LF. A text that has no header must not run on from ours.
-fn append_line(delivery: &mut Delivery, is_headless: bool, text: &[u8]) -> io::Result<()> {
+fn append_line(delivery: &mut Delivery, is_headless: bool, text: &[u8]) -> Result<(), StoreError> {
     if is_headless {
         delivery.append_line(b"")?;
     }

@@ -12,7 +12,7 @@ mod trace_fields;
 #[cfg(test)]
 mod tests;
 
-use std::io::{self, Read, Write};
+use std::io::{Read, Write};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -27,7 +27,7 @@ use crate::channel::transcript::Transcript;
 use crate::channel::wire::{Deadline, Late};
 use crate::channel::{Channel, Ended};
 use crate::config::Config;
-use crate::mailboxes::{Delivery, Found, MailboxTree};
+use crate::mailboxes::{Delivery, Found, MailboxTree, StoreError};
 
 /// So many replies of 5xx in a row end the session.
 ///
@@ -105,8 +105,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
             Step::Reply(state, reply) => self.answer(state, &reply),
             Step::Find(greeting, envelope, forward_path) => {
                 let found = self.context.mailboxes.find(&forward_path);
-                let (state, reply) =
-                    State::after_rcpt(greeting, envelope, found.inspect_err(log_store_error));
+                let (state, reply) = State::after_rcpt(greeting, envelope, found);
                 self.answer(state, &reply)
             }
             Step::Verify(state, whom) => {
@@ -144,7 +143,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
             Ok([]) => reply::no_such_user(),
             Ok([address]) => reply::verified(address),
             Ok(_) => reply::ambiguous_user(),
-            Err(error) => store_failed(error),
+            Err(error) => reply::cannot_store(*error),
         }
     }
 
@@ -152,7 +151,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
     fn receive(&mut self, greeting: &Greeting, envelope: &Envelope) -> Result<Reply, Ended> {
         let delivery = match self.begin_delivery(greeting, envelope) {
             Ok(delivery) => delivery,
-            Err(error) => return Ok(store_failed(&error)),
+            Err(error) => return Ok(reply::cannot_store(error)),
         };
         let Config { hostname, max_size, .. } = self.context.config;
         let mut message = Message::new(delivery, *max_size);
@@ -182,8 +181,12 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
         Ok(self.finish(message, envelope))
     }
 
-    /// Opens the recipients' files, with the trace of the message at their beginning.
-    fn begin_delivery(&self, greeting: &Greeting, envelope: &Envelope) -> io::Result<Delivery> {
+    /// Opens the recipients' files, with the trace of the message at the beginning of each.
+    fn begin_delivery(
+        &self,
+        greeting: &Greeting,
+        envelope: &Envelope,
+    ) -> Result<Delivery, StoreError> {
         let mut delivery = self.context.mailboxes.deliver(&envelope.recipients)?;
         let trace = TraceFields {
             reverse_path: &envelope.reverse_path,
@@ -193,7 +196,10 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
             id: delivery.id(),
             arrived: SystemTime::now(),
         };
-        delivery.begin_with(trace.to_header());
+        let header = trace.to_header();
+        for file in delivery.files_mut() {
+            file.write_head(header.as_bytes())?;
+        }
         Ok(delivery)
     }
 
@@ -255,15 +261,4 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
 fn listed(paths: &[PathBuf]) -> String {
     let paths: Vec<_> = paths.iter().map(|path| path.to_string_lossy()).collect();
     paths.join(", ")
-}
-
-/// The reply to a client whose mail cannot be stored; the log says why.
-fn store_failed(error: &io::Error) -> Reply {
-    log_store_error(error);
-    reply::cannot_store(error)
-}
-
-/// Tells the host's owner why a client hears 451 or 452.
-fn log_store_error(error: &io::Error) {
-    log::error!("cannot use the mailbox tree: {error}");
 }

@@ -5,12 +5,12 @@
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
-use std::io::{self, ErrorKind};
 
 use super::syntax::{COMMANDS, MAIL, Syntax, Topic};
 use crate::address::PathError;
 use crate::channel::wire::Late;
 use crate::config::Config;
+use crate::mailboxes::StoreError;
 
 /// One reply: `code`, then `status` if the client said EHLO (RFC 2034), then `text`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -340,11 +340,13 @@ pub fn mail_loop(limit: usize) -> Reply {
 }
 
 /// The store cannot take the message now (§4.2.5).
-pub fn cannot_store(error: &io::Error) -> Reply {
-    match error.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+pub fn cannot_store(error: StoreError) -> Reply {
+    match error {
+        StoreError::DiskFull => {
             Reply::new(452, "4.3.1", "The disk is full; try again later (RFC 5321 4.2.3)")
         }
-        _ => Reply::new(451, "4.3.0", "The mailbox cannot be used now; try later (RFC 5321 4.2.3)"),
+        StoreError::Failed => {
+            Reply::new(451, "4.3.0", "The mailbox cannot be used now; try later (RFC 5321 4.2.3)")
+        }
     }
 }

@@ -3,13 +3,11 @@
 //! A state holds what the session knows in it, and a step consumes it, so that a recipient without
 //! a sender or a mail without a recipient cannot be written down. `docs/states.md` shows the table.
 
-use std::io;
-
 use super::command::{Command, Whom};
 use super::reply::{self, Reply};
 use crate::address::{ForwardPath, ReversePath};
 use crate::config::Config;
-use crate::mailboxes::{Found, Mailbox};
+use crate::mailboxes::{Found, Mailbox, StoreError};
 
 /// What the session has agreed on so far.
 #[derive(Debug)]
@@ -125,7 +123,7 @@ impl State {
     pub fn after_rcpt(
         greeting: Greeting,
         mut envelope: Envelope,
-        found: io::Result<Found>,
+        found: Result<Found, StoreError>,
     ) -> (State, Reply) {
         let reply = match found {
             Ok(Found::Mailbox(mailbox)) => {
@@ -134,7 +132,7 @@ impl State {
             }
             Ok(Found::NoSuchUser) => reply::no_such_user(),
             Ok(Found::NoSuchDomain) => reply::no_relay(),
-            Err(error) => reply::cannot_store(&error),
+            Err(error) => reply::cannot_store(error),
         };
         if envelope.recipients.is_empty() {
             (State::Mail(greeting, envelope.reverse_path), reply)

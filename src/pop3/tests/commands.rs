@@ -1,5 +1,7 @@
 //! Each list of the commands names them all: who adds a command and forgets a list hears which.
 
+use std::io;
+
 use super::*;
 use crate::channel::heard::Heard;
 

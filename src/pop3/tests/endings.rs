@@ -1,5 +1,7 @@
 //! How a session ends, and what is deleted then (RFC 1939 §6).
 
+use std::io;
+
 use super::*;
 
 /// A client that says nothing more, until the wire gives up waiting.

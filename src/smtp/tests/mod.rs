@@ -13,7 +13,7 @@ mod random;
 mod recipients;
 mod store_failures;
 
-use std::io::{self, Read, Write};
+use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;

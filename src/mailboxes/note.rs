@@ -1,0 +1,121 @@
+//! Notes: small files that people write into a folder of the tree, such as `password`.
+//!
+//! A note is read as it comes from any editor: in UTF-8 or UTF-16, with any line ends. There is no
+//! other way to read such files.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read};
+use std::path::Path;
+
+/// The octets of a note that are looked at.
+const MAX_NOTE: u64 = 1024;
+
+/// Reads the first line of the note at `path`, in UTF-8 and without the blanks at its end. `None`:
+/// there is no such file, or nothing on its first line.
+///
+/// # Errors
+/// When the file is there and cannot be read.
+pub fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let text = match read_beginning(path) {
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+        result => in_utf8(&result?),
+    };
+    let line = text.split(|&b| b == b'\n').next().unwrap_or_default().trim_ascii_end();
+    Ok((!line.is_empty()).then(|| line.to_owned()))
+}
+
+/// Reads the beginning of a plain file; anything else (a pipe would wait for ever) is empty.
+fn read_beginning(path: &Path) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    if fs::metadata(path)?.is_file() {
+        File::open(path)?.take(MAX_NOTE).read_to_end(&mut content)?;
+    }
+    Ok(content)
+}
+
+/// The same text in UTF-8 without a byte order mark before it. Some editors of Windows put one there,
+/// and the `>` of its PowerShell writes UTF-16.
+fn in_utf8(content: &[u8]) -> Vec<u8> {
+    match content {
+        [0xef, 0xbb, 0xbf, text @ ..] => text.to_owned(),
+        [0xff, 0xfe, text @ ..] => from_utf16(text, u16::from_le_bytes),
+        [0xfe, 0xff, text @ ..] => from_utf16(text, u16::from_be_bytes),
+        text => text.to_owned(),
+    }
+}
+
+/// The same text in UTF-8; `unit` makes two octets a number.
+fn from_utf16(text: &[u8], unit: fn([u8; 2]) -> u16) -> Vec<u8> {
+    let (pairs, _) = text.as_chunks::<2>();
+    let units: Vec<u16> = pairs.iter().copied().map(unit).collect();
+    String::from_utf16_lossy(&units).into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Tree;
+
+    /// What is read of a note that holds `content`.
+    fn read_back(content: &[u8]) -> Option<String> {
+        let tree = Tree::empty();
+        let path = tree.root().join("note");
+        fs::write(&path, content).unwrap();
+        read(&path).unwrap().map(|line| String::from_utf8(line).unwrap())
+    }
+
+    #[test]
+    fn the_first_line_is_read_as_any_editor_writes_it() {
+        for content in [
+            &b"two words"[..],
+            b"two words\n",
+            b"two words \t\r\n",
+            b"two words\nmore\n",
+            b"\xef\xbb\xbftwo words\r\n",
+            b"\xff\xfet\0w\0o\0 \0w\0o\0r\0d\0s\0\r\0\n\0",
+            b"\xfe\xff\0t\0w\0o\0 \0w\0o\0r\0d\0s\0\r\0\n",
+        ] {
+            assert_eq!(read_back(content).as_deref(), Some("two words"), "{content:?}");
+        }
+        assert_eq!(
+            read_back(b" h\xc3\xb9ng").as_deref(),
+            Some(" h\u{f9}ng"),
+            "blanks in front stay"
+        );
+        assert_eq!(read_back(b"\xff\xfe\xf9\0").as_deref(), Some("\u{f9}"));
+    }
+
+    #[test]
+    fn an_empty_first_line_is_no_note() {
+        for content in ["", "\n", " \r\nsecond\n", "\u{feff}\r\n"] {
+            assert_eq!(read_back(content.as_bytes()), None, "{content:?}");
+        }
+    }
+
+    #[test]
+    fn only_so_many_octets_are_looked_at() {
+        let most = usize::try_from(MAX_NOTE).unwrap();
+        let line = read_back(&vec![b'x'; 2 * most]).unwrap();
+        assert_eq!(line.len(), most);
+    }
+
+    #[test]
+    fn what_is_no_plain_file_is_no_note() {
+        let tree = Tree::empty();
+        assert_eq!(read(&tree.root().join("missing")).unwrap(), None);
+        assert_eq!(read(tree.root()).unwrap(), None, "a folder");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_socket_or_a_pipe_is_no_note_and_a_file_that_cannot_be_read_is_an_error() {
+        use std::os::unix::{fs::symlink, net::UnixListener};
+
+        let tree = Tree::empty();
+        let (socket, circle) = (tree.root().join("socket"), tree.root().join("circle"));
+        let _listener = UnixListener::bind(&socket).unwrap();
+        assert_eq!(read(&socket).unwrap(), None);
+        symlink(&circle, &circle).unwrap();
+        assert!(read(&circle).is_err());
+    }
+}
