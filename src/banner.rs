@@ -30,49 +30,38 @@ pub fn print(text: &str) {
 /// Makes the text that is printed, with one of `mailboxes` as the example.
 fn text(places: &[(Protocol, SocketAddr)], mailboxes: &[String], tree: &Path) -> String {
     let mailbox = example(mailboxes);
+    let (user, domain) = mailbox.rsplit_once('@').unwrap_or((mailbox, ""));
+    let password = tree.join(domain).join(user).join("password");
     let (mut names, mut hints) = (Vec::new(), String::new());
     for (protocol, address) in places {
         match protocol {
             Protocol::Smtp => {
                 names.push(address.to_string());
-                hints += &how_to_send(*address, mailbox);
+                hints += &format!(
+                    "Type in another window: {}   then HELO me, MAIL FROM:<you@example.com>, \
+                     RCPT TO:<{mailbox}>, DATA, a text, a line with a dot, QUIT\n",
+                    telnet(*address)
+                );
             }
             Protocol::Pop3 => {
                 names.push(format!("{address} (POP3)"));
-                hints += &how_to_collect(*address, mailbox, tree);
+                hints += &format!(
+                    "Collect the mail: printf 'a-password\\n' > {}   then {}, USER {mailbox}, \
+                     PASS a-password, LIST, RETR 1, QUIT\n",
+                    password.display(),
+                    telnet(*address)
+                );
             }
         }
     }
-    format!(
-        "mini-smtpd listens on {} for {} mailboxes; Ctrl-C stops it.\n{hints}",
-        names.join(" and "),
-        mailboxes.len(),
-    )
+    let (names, count) = (names.join(" and "), mailboxes.len());
+    format!("mini-smtpd listens on {names} for {count} mailboxes; Ctrl-C stops it.\n{hints}")
 }
 
 /// The first mailbox of a user; the first one if each is a postmaster's.
 fn example(mailboxes: &[String]) -> &str {
     let user = mailboxes.iter().find(|mailbox| !mailbox.starts_with("postmaster@"));
     user.or(mailboxes.first()).map_or("", String::as_str)
-}
-
-fn how_to_send(address: SocketAddr, mailbox: &str) -> String {
-    format!(
-        "Type in another window: {}   then HELO me, MAIL FROM:<you@example.com>, \
-         RCPT TO:<{mailbox}>, DATA, a text, a line with a dot, QUIT\n",
-        telnet(address)
-    )
-}
-
-fn how_to_collect(address: SocketAddr, mailbox: &str, tree: &Path) -> String {
-    let (user, domain) = mailbox.rsplit_once('@').unwrap_or((mailbox, ""));
-    let password = tree.join(domain).join(user).join("password");
-    format!(
-        "Collect the mail: printf 'a-password\\n' > {}   then {}, USER {mailbox}, \
-         PASS a-password, LIST, RETR 1, QUIT\n",
-        password.display(),
-        telnet(address)
-    )
 }
 
 /// The command that reaches `address` from this machine.

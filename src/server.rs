@@ -237,7 +237,7 @@ impl Port {
                 smtp::reply::too_many_sessions(hostname, *max_per_client).to_string()
             }
             (Smtp, AllThreadsBusy) => smtp::reply::all_threads_busy(hostname, *threads).to_string(),
-            (Pop3, Stopping) => pop3::reply::stopping().to_string(),
+            (Pop3, Stopping) => pop3::reply::STOPPING.to_string(),
             (Pop3, TooManySessions) => pop3::reply::too_many_sessions(*max_per_client).to_string(),
             (Pop3, AllThreadsBusy) => pop3::reply::all_threads_busy(*threads).to_string(),
         }
@@ -248,7 +248,7 @@ impl Port {
         let session = client.session;
         match self.converse(client) {
             Ok(Ended::Done) => {}
-            Ok(Ended::Late(late)) => debug!("[{session}] left without a last reply: {late}"),
+            Ok(Ended::Late(late)) => debug!("[{session}] left without a last reply, {late}"),
             Ok(Ended::Gone(e)) | Err(e) => debug!("[{session}] the client is gone: {e}"),
         }
     }

@@ -56,12 +56,7 @@ pub enum Late {
 
 impl fmt::Display for Late {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str(match self {
-            Late::Stopping => "the server is stopping",
-            Late::Line => "no whole line came in time",
-            Late::LineUnderStress => "no whole line came in the time that a full server has",
-            Late::Message => "the message was too slow",
-        })
+        write!(f, "too late: {self:?}")
     }
 }
 

@@ -47,9 +47,9 @@ pub fn parse(heard: &Heard) -> Result<Command, Reply> {
         Heard::Line(text) => parse_line(text),
         Heard::Control(octet) => Err(reply::not_text(explain_octet(*octet))),
         Heard::BeyondAscii(_) => Err(reply::not_text(EXPLAIN_BEYOND_ASCII)),
-        Heard::WrongLineEnd => Err(reply::line_not_ended_by_crlf()),
+        Heard::WrongLineEnd => Err(reply::LINE_NOT_ENDED_BY_CRLF),
         Heard::TooLong => Err(reply::command_line_too_long(MAX_COMMAND_LINE)),
-        Heard::TlsHello => Err(reply::tls_hello()),
+        Heard::TlsHello => Err(reply::TLS_HELLO),
     }
 }
 
@@ -105,7 +105,7 @@ fn parse_other(verb: &str, argument: &str) -> Reply {
     // As in SMTP: a browser's form must not become commands.
     let version = argument.rsplit(' ').next().unwrap_or(argument);
     if strip_prefix_ignore_case(version, "HTTP/").is_some() {
-        return reply::http();
+        return reply::HTTP;
     }
     let is_one_of = |verbs: &[&'static str]| verbs.iter().find(|known| **known == verb).copied();
     match (is_one_of(&NOT_OFFERED), is_one_of(&SMTP)) {

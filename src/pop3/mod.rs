@@ -73,7 +73,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
         let ended = match self.converse() {
             Ended::Late(Late::Stopping) => {
                 self.channel.record("do: stop");
-                self.send_last(&reply::stopping())
+                self.send_last(&reply::STOPPING)
             }
             // Nothing is said: RFC 1939 §3 wants it so.
             ended @ (Ended::Late(_) | Ended::Done | Ended::Gone(_)) => ended,
@@ -123,7 +123,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
             },
             Step::Top(mut maildrop, number, lines) => match maildrop.open_message(number) {
                 Ok(stored) => {
-                    self.send(&reply::top_follows())?;
+                    self.send(&reply::TOP_FOLLOWS)?;
                     self.send_message(stored, Some(lines))?;
                     Ok(State::Transaction(maildrop))
                 }
@@ -158,13 +158,13 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
         let login = self.logins.check(user, password, deadline).map_err(reply::cannot_open)?;
         let mailbox = match login {
             Login::Right(mailbox) => mailbox,
-            Login::Wrong => return Err(reply::wrong_password()),
-            Login::WrongTooOften => return Err(reply::wrong_password().and_close()),
+            Login::Wrong => return Err(reply::WRONG_PASSWORD),
+            Login::WrongTooOften => return Err(reply::WRONG_PASSWORD.and_close()),
         };
         let address = mailbox.address();
         let Some(maildrop) = mailboxes.open(&mailbox).map_err(reply::cannot_open)? else {
             log::warn!("[{session}] no login as {address}: another session has the mailbox open");
-            return Err(reply::in_use());
+            return Err(reply::IN_USE);
         };
         log::info!("[{session}] {address} logged in, {} messages", maildrop.kept().count());
         Ok(maildrop)

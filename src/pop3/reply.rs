@@ -32,6 +32,16 @@ impl Reply {
         Reply { status: ERR, text: text.into(), lines: None, closes: false }
     }
 
+    /// A reply that is the same whatever the client said.
+    const fn fixed(status: &'static str, text: &'static str) -> Reply {
+        Reply { status, text: Cow::Borrowed(text), lines: None, closes: false }
+    }
+
+    /// The same as the last reply of a session.
+    const fn last(status: &'static str, text: &'static str) -> Reply {
+        Reply { status, text: Cow::Borrowed(text), lines: None, closes: true }
+    }
+
     fn with_lines(self, lines: String) -> Reply {
         Reply { lines: Some(lines), ..self }
     }
@@ -66,9 +76,7 @@ pub fn greeting(hostname: &str) -> Reply {
     Reply::ok(format!("{hostname} POP3 mini-smtpd, a server to learn from; USER, then PASS"))
 }
 
-pub fn bye() -> Reply {
-    Reply::ok("Bye").and_close()
-}
+pub const BYE: Reply = Reply::last(OK, "Bye");
 
 /// The answer to QUIT after an update (RFC 1939 §6).
 pub fn updated(updated: &Updated) -> Reply {
@@ -80,9 +88,8 @@ pub fn updated(updated: &Updated) -> Reply {
     reply.and_close()
 }
 
-pub fn stopping() -> Reply {
-    Reply::err("The server is stopping; nothing was deleted (RFC 1939 6)").and_close()
-}
+pub const STOPPING: Reply =
+    Reply::last(ERR, "The server is stopping; nothing was deleted (RFC 1939 6)");
 
 pub fn all_threads_busy(threads: usize) -> Reply {
     let text = format!("All {threads} threads for POP3 are busy; try again later (RFC 1939 4)");
@@ -99,21 +106,18 @@ pub fn too_many_errors(errors: usize) -> Reply {
     Reply::err(text).and_close()
 }
 
-pub fn tls_hello() -> Reply {
-    let text = "This looks like a TLS hello, and TLS is not offered here, closing (RFC 1939 3)";
-    Reply::err(text).and_close()
-}
+pub const TLS_HELLO: Reply = Reply::last(
+    ERR,
+    "This looks like a TLS hello, and TLS is not offered here, closing (RFC 1939 3)",
+);
 
-pub fn http() -> Reply {
-    Reply::err("This is a mail server and that was HTTP, closing (RFC 1939 3)").and_close()
-}
+pub const HTTP: Reply =
+    Reply::last(ERR, "This is a mail server and that was HTTP, closing (RFC 1939 3)");
 
 // A command succeeds.
 
 /// The same for every name: a stranger must not learn who is here (RFC 1939 §13).
-pub fn want_password() -> Reply {
-    Reply::ok("Now send PASS")
-}
+pub const WANT_PASSWORD: Reply = Reply::fixed(OK, "Now send PASS");
 
 pub fn logged_in(maildrop: &Maildrop) -> Reply {
     let (count, size) = total(maildrop);
@@ -151,9 +155,7 @@ pub fn message_follows(size: u64) -> Reply {
     Reply::ok(format!("{size} octets"))
 }
 
-pub fn top_follows() -> Reply {
-    Reply::ok("The top of the message follows")
-}
+pub const TOP_FOLLOWS: Reply = Reply::fixed(OK, "The top of the message follows");
 
 pub fn deleted(number: u64) -> Reply {
     Reply::ok(format!("Message {number} will be deleted at QUIT"))
@@ -164,9 +166,7 @@ pub fn unmarked(maildrop: &Maildrop) -> Reply {
     Reply::ok(format!("No message will be deleted, {count} messages ({size} octets)"))
 }
 
-pub fn noop() -> Reply {
-    Reply::ok("Nothing done")
-}
+pub const NOOP: Reply = Reply::fixed(OK, "Nothing done");
 
 /// What this server can do beyond what every server must (RFC 2449 §5, §6).
 pub fn capabilities() -> Reply {
@@ -178,33 +178,26 @@ pub fn capabilities() -> Reply {
 
 // The order is wrong (RFC 1939 §4).
 
-pub fn want_user() -> Reply {
-    Reply::err("Send USER first (RFC 1939 7)")
-}
+pub const WANT_USER: Reply = Reply::fixed(ERR, "Send USER first (RFC 1939 7)");
 
-pub fn want_login() -> Reply {
-    Reply::err("Log in first, with USER and PASS (RFC 1939 4)")
-}
+pub const WANT_LOGIN: Reply = Reply::fixed(ERR, "Log in first, with USER and PASS (RFC 1939 4)");
 
-pub fn already_logged_in() -> Reply {
-    Reply::err("You are logged in already; QUIT ends the session (RFC 1939 5)")
-}
+pub const ALREADY_LOGGED_IN: Reply =
+    Reply::fixed(ERR, "You are logged in already; QUIT ends the session (RFC 1939 5)");
 
 // The login fails.
 
 /// The same for a wrong name, a wrong password and none: a teacher finds the case in the log.
-pub fn wrong_password() -> Reply {
-    Reply::err(
-        "Wrong name or password, or no password file in the mailbox's folder; begin with USER \
+pub const WRONG_PASSWORD: Reply = Reply::fixed(
+    ERR,
+    "Wrong name or password, or no password file in the mailbox's folder; begin with USER \
          (RFC 1939 7)",
-    )
-}
+);
 
-pub fn in_use() -> Reply {
-    Reply::err(
-        "[IN-USE] Another session has this mailbox open; try again when it is over (RFC 2449 8.1.2)",
-    )
-}
+pub const IN_USE: Reply = Reply::fixed(
+    ERR,
+    "[IN-USE] Another session has this mailbox open; try again when it is over (RFC 2449 8.1.2)",
+);
 
 pub fn cannot_open(error: StoreError) -> Reply {
     match error {
@@ -260,9 +253,10 @@ pub fn command_line_too_long(limit: usize) -> Reply {
     Reply::err(format!("The line is over {limit} octets and was dropped (RFC 2449 4)"))
 }
 
-pub fn line_not_ended_by_crlf() -> Reply {
-    Reply::err("A line must end in CRLF, with no other CR or LF; use telnet or nc -C (RFC 1939 3)")
-}
+pub const LINE_NOT_ENDED_BY_CRLF: Reply = Reply::fixed(
+    ERR,
+    "A line must end in CRLF, with no other CR or LF; use telnet or nc -C (RFC 1939 3)",
+);
 
 /// What arrived instead of the ASCII text of a command, by what it probably is.
 pub fn not_text(what: &str) -> Reply {

@@ -64,15 +64,15 @@ fn authorization(user: Option<String>, command: Command) -> Step {
     let reply = match command {
         Command::User(name) => {
             let named = State::Authorization { user: Some(name) };
-            return Step::Reply(named, reply::want_password());
+            return Step::Reply(named, reply::WANT_PASSWORD);
         }
         Command::Pass(password) => match user {
             Some(name) => return Step::LogIn(name, password),
-            None => reply::want_user(),
+            None => reply::WANT_USER,
         },
         // It may be asked at any time (RFC 2449 §5).
         Command::Capa => reply::capabilities(),
-        Command::Quit => reply::bye(),
+        Command::Quit => reply::BYE,
         Command::Stat
         | Command::List(_)
         | Command::Retr(_)
@@ -80,7 +80,7 @@ fn authorization(user: Option<String>, command: Command) -> Step {
         | Command::Noop
         | Command::Rset
         | Command::Top(..)
-        | Command::Uidl(_) => reply::want_login(),
+        | Command::Uidl(_) => reply::WANT_LOGIN,
     };
     Step::Reply(State::Authorization { user }, reply)
 }
@@ -99,7 +99,7 @@ fn transaction(mut maildrop: Maildrop, command: Command) -> Step {
             Ok(()) => reply::deleted(number),
             Err(absent) => reply::absent(absent),
         },
-        Command::Noop => reply::noop(),
+        Command::Noop => reply::NOOP,
         Command::Rset => {
             maildrop.unmark();
             reply::unmarked(&maildrop)
@@ -112,7 +112,7 @@ fn transaction(mut maildrop: Maildrop, command: Command) -> Step {
         },
         Command::Capa => reply::capabilities(),
         Command::Quit => return Step::Update(maildrop),
-        Command::User(_) | Command::Pass(_) => reply::already_logged_in(),
+        Command::User(_) | Command::Pass(_) => reply::ALREADY_LOGGED_IN,
     };
     Step::Reply(State::Transaction(maildrop), reply)
 }

@@ -65,11 +65,11 @@ pub fn parse(heard: &Heard) -> Result<(Command, Tolerated), Reply> {
     match heard {
         Heard::Line(text) => parse_line(text),
         Heard::Control(octet) => Err(reply::not_text(explain_octet(*octet))),
-        Heard::BeyondAscii(line) if takes_address(line) => Err(reply::address_beyond_ascii()),
+        Heard::BeyondAscii(line) if takes_address(line) => Err(reply::ADDRESS_BEYOND_ASCII),
         Heard::BeyondAscii(_) => Err(reply::not_text(EXPLAIN_BEYOND_ASCII)),
-        Heard::WrongLineEnd => Err(reply::line_not_ended_by_crlf()),
+        Heard::WrongLineEnd => Err(reply::LINE_NOT_ENDED_BY_CRLF),
         Heard::TooLong => Err(reply::command_line_too_long(MAX_COMMAND_LINE)),
-        Heard::TlsHello => Err(reply::tls_hello()),
+        Heard::TlsHello => Err(reply::TLS_HELLO),
     }
 }
 
@@ -100,7 +100,7 @@ fn parse_line(text: &str) -> Result<(Command, Tolerated), Reply> {
 /// Whether `line` begins with a verb whose argument is an address.
 fn takes_address(line: &[u8]) -> bool {
     let verb = line.split(|&b| b == b' ').next().unwrap_or(line);
-    [&MAIL, &RCPT, &VRFY].iter().any(|syntax| verb.eq_ignore_ascii_case(syntax.verb.as_bytes()))
+    [&MAIL, &RCPT, &VRFY].iter().any(|syntax| verb.eq_ignore_ascii_case(syntax.verb().as_bytes()))
 }
 
 /// Parses the name in HELO and EHLO: a domain or an address literal (§4.1.1.1).
@@ -180,7 +180,7 @@ fn parse_topic(argument: &str) -> Topic {
     if argument.is_empty() {
         return Topic::Everything;
     }
-    let syntax = COMMANDS.iter().find(|syntax| syntax.verb.eq_ignore_ascii_case(argument));
+    let syntax = COMMANDS.iter().find(|syntax| syntax.verb().eq_ignore_ascii_case(argument));
     syntax.map_or(Topic::Unknown, |syntax| Topic::Command(syntax))
 }
 
@@ -190,11 +190,11 @@ fn parse_other(verb: &str, argument: &str) -> Reply {
     // is sent away at its first line (§7.8).
     let version = argument.rsplit(' ').next().unwrap_or(argument);
     if strip_prefix_ignore_case(version, "HTTP/").is_some() {
-        return reply::http();
+        return reply::HTTP;
     }
     match NOT_OFFERED.iter().find(|known| **known == verb) {
         Some(known) => reply::not_offered(known),
-        None => reply::unknown_command(),
+        None => reply::UNKNOWN_COMMAND,
     }
 }
 

@@ -145,7 +145,7 @@ impl Message {
         if line.ending == Ending::Cut || line.continued {
             Err(reply::text_line_too_long(MAX_TEXT_LINE))
         } else if line.ending != Ending::Crlf {
-            Err(reply::message_line_not_ended_by_crlf())
+            Err(reply::MESSAGE_LINE_NOT_ENDED_BY_CRLF)
         } else if self.size > self.max_size {
             Err(reply::too_big(self.max_size))
         } else if self.received > MAX_RECEIVED {

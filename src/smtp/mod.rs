@@ -140,9 +140,9 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
             }
         };
         match addresses.as_deref() {
-            Ok([]) => reply::no_such_user(),
+            Ok([]) => reply::NO_SUCH_USER,
             Ok([address]) => reply::verified(address),
-            Ok(_) => reply::ambiguous_user(),
+            Ok(_) => reply::AMBIGUOUS_USER,
             Err(error) => reply::cannot_store(*error),
         }
     }
@@ -155,7 +155,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
         };
         let Config { hostname, max_size, .. } = self.context.config;
         let mut message = Message::new(delivery, *max_size);
-        self.send(&reply::start_mail_input())?;
+        self.send(&reply::START_MAIL_INPUT)?;
         self.context.deadline.begin_message();
         loop {
             if self.channel.may_wait() {
@@ -168,7 +168,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
                 Progress::FalseEnd => {
                     // Deviation: §3.8 would go on, but nobody can say what the next line is:
                     // text for this server, a command for the one that sent it, or the reverse.
-                    self.send(&reply::false_end_of_data())?;
+                    self.send(&reply::FALSE_END_OF_DATA)?;
                     return Err(Ended::Done);
                 }
                 Progress::TooMuch => {
@@ -211,7 +211,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
             Ok(paths) => {
                 // The list is made only if somebody will see it.
                 log::info!("[{session}] {size} octets from {sender} in {}", listed(&paths));
-                reply::ok()
+                reply::OK
             }
             Err(reply) => {
                 log::warn!("[{session}] {size} octets from {sender} refused: {reply}");

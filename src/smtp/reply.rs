@@ -28,6 +28,11 @@ impl Reply {
         Reply { code, status, text: text.into() }
     }
 
+    /// A reply that is the same whatever the client said.
+    const fn fixed(code: u16, status: &'static str, text: &'static str) -> Reply {
+        Reply { code, status, text: Cow::Borrowed(text) }
+    }
+
     /// Whether the server closes the connection after this reply (§3.8).
     pub fn closes(&self) -> bool {
         self.code == 221 || self.code == 421
@@ -92,37 +97,21 @@ pub fn extended_hello(config: &Config) -> Reply {
 }
 
 /// Deviation: §4.2.3 puts this host's name first; these are the words of the course notes.
-pub fn bye() -> Reply {
-    Reply::new(221, "2.0.0", "Bye. Server closing transmission channel")
-}
+pub const BYE: Reply = Reply::fixed(221, "2.0.0", "Bye. Server closing transmission channel");
 
 /// The last reply to a client from which no line came in time, or whom the server cannot serve on.
 pub fn late(late: Late, config: &Config) -> Reply {
     let Config { hostname, timeout, .. } = config;
-    match late {
-        Late::Stopping => stopping(hostname),
-        Late::Line => timed_out(hostname, timeout.as_secs()),
-        Late::LineUnderStress => timed_out_under_stress(hostname),
-        Late::Message => message_too_slow(hostname),
-    }
-}
-
-fn timed_out(hostname: &str, seconds: u64) -> Reply {
-    let text = format!("{hostname} No whole line in {seconds} seconds, closing (RFC 5321 4.5.3.2)");
-    Reply::new(421, "4.4.2", text)
-}
-
-fn timed_out_under_stress(hostname: &str) -> Reply {
-    let text = format!(
-        "{hostname} No whole line in 10 seconds, and nearly all threads are busy, closing \
-         (RFC 5321 7.8)"
-    );
-    Reply::new(421, "4.4.2", text)
-}
-
-fn message_too_slow(hostname: &str) -> Reply {
-    let text = format!("{hostname} The message takes too long, closing (RFC 5321 4.5.3.2.5)");
-    Reply::new(421, "4.4.2", text)
+    let seconds = timeout.as_secs();
+    let why = match late {
+        Late::Stopping => return stopping(hostname),
+        Late::Line => format!("No whole line in {seconds} seconds, closing (RFC 5321 4.5.3.2)"),
+        Late::LineUnderStress => "No whole line in 10 seconds, and nearly all threads are busy, \
+                                  closing (RFC 5321 7.8)"
+            .to_owned(),
+        Late::Message => "The message takes too long, closing (RFC 5321 4.5.3.2.5)".to_owned(),
+    };
+    Reply::new(421, "4.4.2", format!("{hostname} {why}"))
 }
 
 pub fn too_many_sessions(hostname: &str, limit: usize) -> Reply {
@@ -151,15 +140,15 @@ pub fn too_many_errors(hostname: &str, errors: usize) -> Reply {
 }
 
 /// Deviation: §4.2.3 puts this host's name first; but whoever reads this is no SMTP client.
-pub fn tls_hello() -> Reply {
-    let text = "This looks like a TLS hello, and TLS is not offered here, closing (RFC 5321 7.8)";
-    Reply::new(421, "4.7.0", text)
-}
+pub const TLS_HELLO: Reply = Reply::fixed(
+    421,
+    "4.7.0",
+    "This looks like a TLS hello, and TLS is not offered here, closing (RFC 5321 7.8)",
+);
 
 /// Deviation: as for a TLS hello.
-pub fn http() -> Reply {
-    Reply::new(421, "4.7.0", "This is a mail server and that was HTTP, closing (RFC 5321 7.8)")
-}
+pub const HTTP: Reply =
+    Reply::fixed(421, "4.7.0", "This is a mail server and that was HTTP, closing (RFC 5321 7.8)");
 
 pub fn endless_message(hostname: &str, max_size: u64) -> Reply {
     let text = format!(
@@ -170,21 +159,14 @@ pub fn endless_message(hostname: &str, max_size: u64) -> Reply {
 
 // A command succeeds.
 
-pub fn ok() -> Reply {
-    Reply::new(250, "2.0.0", "OK")
-}
+pub const OK: Reply = Reply::fixed(250, "2.0.0", "OK");
 
-pub fn sender_ok() -> Reply {
-    Reply::new(250, "2.1.0", "OK")
-}
+pub const SENDER_OK: Reply = Reply::fixed(250, "2.1.0", "OK");
 
-pub fn recipient_ok() -> Reply {
-    Reply::new(250, "2.1.5", "OK")
-}
+pub const RECIPIENT_OK: Reply = Reply::fixed(250, "2.1.5", "OK");
 
-pub fn start_mail_input() -> Reply {
-    Reply::new(354, "", "Start mail input; end with <CRLF>.<CRLF>")
-}
+pub const START_MAIL_INPUT: Reply =
+    Reply::fixed(354, "", "Start mail input; end with <CRLF>.<CRLF>");
 
 pub fn verified(mailbox: &str) -> Reply {
     Reply::new(250, "2.1.5", format!("<{mailbox}>"))
@@ -216,22 +198,19 @@ fn help_on_everything() -> Reply {
 
 // The order is wrong (§4.1.4).
 
-pub fn want_hello() -> Reply {
-    Reply::new(503, "5.5.1", "Send HELO or EHLO first (RFC 5321 4.1.4)")
-}
+pub const WANT_HELLO: Reply =
+    Reply::fixed(503, "5.5.1", "Send HELO or EHLO first (RFC 5321 4.1.4)");
 
-pub fn want_mail() -> Reply {
-    Reply::new(503, "5.5.1", "Send MAIL first (RFC 5321 3.3)")
-}
+pub const WANT_MAIL: Reply = Reply::fixed(503, "5.5.1", "Send MAIL first (RFC 5321 3.3)");
 
-pub fn want_recipient() -> Reply {
-    Reply::new(503, "5.5.1", "Send RCPT first, and have one accepted (RFC 5321 3.3)")
-}
+pub const WANT_RECIPIENT: Reply =
+    Reply::fixed(503, "5.5.1", "Send RCPT first, and have one accepted (RFC 5321 3.3)");
 
-pub fn mail_already_begun() -> Reply {
-    let text = "A mail is already begun: go on with RCPT or drop it with RSET (RFC 5321 4.1.4)";
-    Reply::new(503, "5.5.1", text)
-}
+pub const MAIL_ALREADY_BEGUN: Reply = Reply::fixed(
+    503,
+    "5.5.1",
+    "A mail is already begun: go on with RCPT or drop it with RSET (RFC 5321 4.1.4)",
+);
 
 // The line is wrong.
 
@@ -258,14 +237,14 @@ pub fn unknown_parameter(syntax: &Syntax) -> Reply {
     Reply::new(555, "5.5.4", text)
 }
 
-pub fn address_beyond_ascii() -> Reply {
-    let text = "Addresses are ASCII here: SMTPUTF8 (RFC 6531) is not offered (RFC 5321 4.1.2)";
-    Reply::new(553, "5.6.7", text)
-}
+pub const ADDRESS_BEYOND_ASCII: Reply = Reply::fixed(
+    553,
+    "5.6.7",
+    "Addresses are ASCII here: SMTPUTF8 (RFC 6531) is not offered (RFC 5321 4.1.2)",
+);
 
-pub fn unknown_command() -> Reply {
-    Reply::new(500, "5.5.2", "No such command; HELP lists the commands (RFC 5321 4.1.1)")
-}
+pub const UNKNOWN_COMMAND: Reply =
+    Reply::fixed(500, "5.5.2", "No such command; HELP lists the commands (RFC 5321 4.1.1)");
 
 pub fn not_offered(verb: &str) -> Reply {
     let text = format!("{verb} is not offered here; HELP lists what is (RFC 5321 4.2.4)");
@@ -277,11 +256,12 @@ pub fn command_line_too_long(limit: usize) -> Reply {
     Reply::new(500, "5.5.2", text)
 }
 
-pub fn line_not_ended_by_crlf() -> Reply {
-    let text = "A line must end in CRLF, with no other CR or LF; use telnet or nc -C \
-                (RFC 5321 2.3.8)";
-    Reply::new(500, "5.5.2", text)
-}
+pub const LINE_NOT_ENDED_BY_CRLF: Reply = Reply::fixed(
+    500,
+    "5.5.2",
+    "A line must end in CRLF, with no other CR or LF; use telnet or nc -C \
+                (RFC 5321 2.3.8)",
+);
 
 /// What arrived instead of the ASCII text of a command, by what it probably is (§2.4).
 pub fn not_text(what: &str) -> Reply {
@@ -290,19 +270,16 @@ pub fn not_text(what: &str) -> Reply {
 
 // The mailbox or the message is refused.
 
-pub fn no_such_user() -> Reply {
-    Reply::new(550, "5.1.1", "No such user here")
-}
+pub const NO_SUCH_USER: Reply = Reply::fixed(550, "5.1.1", "No such user here");
 
 /// The textbook's words for another's domain, too: this server relays for nobody.
-pub fn no_relay() -> Reply {
-    Reply::new(550, "5.7.1", "No such user here")
-}
+pub const NO_RELAY: Reply = Reply::fixed(550, "5.7.1", "No such user here");
 
-pub fn ambiguous_user() -> Reply {
-    let text = "Several domains have that user; say VRFY user@domain (RFC 5321 3.5.1)";
-    Reply::new(553, "5.1.4", text)
-}
+pub const AMBIGUOUS_USER: Reply = Reply::fixed(
+    553,
+    "5.1.4",
+    "Several domains have that user; say VRFY user@domain (RFC 5321 3.5.1)",
+);
 
 pub fn too_many_recipients(limit: usize) -> Reply {
     let text = format!(
@@ -321,17 +298,19 @@ pub fn text_line_too_long(limit: usize) -> Reply {
     Reply::new(554, "5.6.0", text)
 }
 
-pub fn message_line_not_ended_by_crlf() -> Reply {
-    let text = "A line of the message does not end in CRLF, or holds another CR; \
-                nothing was stored (RFC 5321 2.3.8)";
-    Reply::new(554, "5.6.0", text)
-}
+pub const MESSAGE_LINE_NOT_ENDED_BY_CRLF: Reply = Reply::fixed(
+    554,
+    "5.6.0",
+    "A line of the message does not end in CRLF, or holds another CR; \
+                nothing was stored (RFC 5321 2.3.8)",
+);
 
-pub fn false_end_of_data() -> Reply {
-    let text = "The end is <CRLF>.<CRLF>; this dot had other line ends around it; \
-                nothing was stored, closing (RFC 5321 4.1.1.4)";
-    Reply::new(554, "5.6.0", text)
-}
+pub const FALSE_END_OF_DATA: Reply = Reply::fixed(
+    554,
+    "5.6.0",
+    "The end is <CRLF>.<CRLF>; this dot had other line ends around it; \
+                nothing was stored, closing (RFC 5321 4.1.1.4)",
+);
 
 pub fn mail_loop(limit: usize) -> Reply {
     let text =

@@ -72,11 +72,11 @@ impl State {
                 if size.is_some_and(|size| size > config.max_size) {
                     return Step::Reply(Greeted(greeting), reply::too_big(config.max_size));
                 }
-                Step::Reply(Mail(greeting, reverse_path), reply::sender_ok())
+                Step::Reply(Mail(greeting, reverse_path), reply::SENDER_OK)
             }
-            (Connected, Command::Mail(..)) => Step::Reply(Connected, reply::want_hello()),
+            (Connected, Command::Mail(..)) => Step::Reply(Connected, reply::WANT_HELLO),
             (state @ (Mail(..) | Rcpt(..)), Command::Mail(..)) => {
-                Step::Reply(state, reply::mail_already_begun())
+                Step::Reply(state, reply::MAIL_ALREADY_BEGUN)
             }
 
             (Mail(greeting, reverse_path), Command::Rcpt(forward_path)) => {
@@ -90,22 +90,22 @@ impl State {
                 }
                 Step::Find(greeting, envelope, forward_path)
             }
-            (Connected, Command::Rcpt(_)) => Step::Reply(Connected, reply::want_hello()),
-            (state @ Greeted(_), Command::Rcpt(_)) => Step::Reply(state, reply::want_mail()),
+            (Connected, Command::Rcpt(_)) => Step::Reply(Connected, reply::WANT_HELLO),
+            (state @ Greeted(_), Command::Rcpt(_)) => Step::Reply(state, reply::WANT_MAIL),
 
             (Rcpt(greeting, envelope), Command::Data) => Step::Receive(greeting, envelope),
-            (Connected, Command::Data) => Step::Reply(Connected, reply::want_hello()),
-            (state @ Greeted(_), Command::Data) => Step::Reply(state, reply::want_mail()),
-            (state @ Mail(..), Command::Data) => Step::Reply(state, reply::want_recipient()),
+            (Connected, Command::Data) => Step::Reply(Connected, reply::WANT_HELLO),
+            (state @ Greeted(_), Command::Data) => Step::Reply(state, reply::WANT_MAIL),
+            (state @ Mail(..), Command::Data) => Step::Reply(state, reply::WANT_RECIPIENT),
 
-            (Connected, Command::Rset) => Step::Reply(Connected, reply::ok()),
+            (Connected, Command::Rset) => Step::Reply(Connected, reply::OK),
             (Greeted(greeting) | Mail(greeting, _) | Rcpt(greeting, _), Command::Rset) => {
-                Step::Reply(Greeted(greeting), reply::ok())
+                Step::Reply(Greeted(greeting), reply::OK)
             }
 
             // These come at any time and change nothing (§4.1.4).
             (state @ (Connected | Greeted(_) | Mail(..) | Rcpt(..)), Command::Noop) => {
-                Step::Reply(state, reply::ok())
+                Step::Reply(state, reply::OK)
             }
             (state @ (Connected | Greeted(_) | Mail(..) | Rcpt(..)), Command::Vrfy(whom)) => {
                 Step::Verify(state, whom)
@@ -114,7 +114,7 @@ impl State {
                 Step::Reply(state, reply::help(topic))
             }
             (state @ (Connected | Greeted(_) | Mail(..) | Rcpt(..)), Command::Quit) => {
-                Step::Reply(state, reply::bye())
+                Step::Reply(state, reply::BYE)
             }
         }
     }
@@ -128,10 +128,10 @@ impl State {
         let reply = match found {
             Ok(Found::Mailbox(mailbox)) => {
                 envelope.recipients.push(mailbox);
-                reply::recipient_ok()
+                reply::RECIPIENT_OK
             }
-            Ok(Found::NoSuchUser) => reply::no_such_user(),
-            Ok(Found::NoSuchDomain) => reply::no_relay(),
+            Ok(Found::NoSuchUser) => reply::NO_SUCH_USER,
+            Ok(Found::NoSuchDomain) => reply::NO_RELAY,
             Err(error) => reply::cannot_store(error),
         };
         if envelope.recipients.is_empty() {

@@ -6,7 +6,7 @@ use crate::channel::heard::Heard;
 #[test]
 fn every_command_has_a_syntax_and_an_example_and_a_column_in_the_document() {
     let verbs = verbs();
-    let written: Vec<&str> = syntax::COMMANDS.iter().map(|syntax| syntax.verb).collect();
+    let written: Vec<&str> = syntax::COMMANDS.iter().map(|syntax| syntax.verb()).collect();
     assert_complete("syntax::COMMANDS", &written, &verbs);
     assert_complete("EXAMPLES of the tests", &EXAMPLES.map(first_word), &verbs);
     let document = include_str!("../../../docs/states.md");
@@ -15,7 +15,7 @@ fn every_command_has_a_syntax_and_an_example_and_a_column_in_the_document() {
 
 #[test]
 fn every_command_is_parsed_and_is_called_by_its_verb() {
-    let forms = syntax::COMMANDS.iter().map(|syntax| (syntax.verb, example_of(syntax)));
+    let forms = syntax::COMMANDS.iter().map(|syntax| (syntax.verb(), example_of(syntax)));
     for (verb, line) in forms.chain(EXAMPLES.map(|line| (first_word(line), line))) {
         match command::parse(&Heard::Line(line)) {
             Ok((command, _)) => {

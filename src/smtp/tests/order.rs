@@ -133,5 +133,5 @@ fn the_log_names_states_and_replies_as_the_documents_do() {
     ] {
         assert_eq!(state.name(), name);
     }
-    assert_eq!(reply::no_such_user().to_string(), "550 No such user here");
+    assert_eq!(reply::NO_SUCH_USER.to_string(), "550 No such user here");
 }
