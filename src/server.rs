@@ -143,7 +143,7 @@ fn serve_at(door: Door, house: &Arc<House>) -> io::Result<Arc<Pool<Client>>> {
     let hall = Arc::new(Hall { house: Arc::clone(house), protocol, load: Arc::clone(&load) });
     let pool = {
         let hall = Arc::clone(&hall);
-        Arc::new(Pool::new(load, move |client| hall.serve(client))?)
+        Pool::new(load, move |client| hall.serve(client))?
     };
     spawn("acceptor", {
         let (hall, pool) = (Arc::clone(&hall), Arc::clone(&pool));
