@@ -1,13 +1,15 @@
 //! The thread pool: a fixed number of threads that all do the same work. It knows nothing of mail.
 //!
-//! An item goes to the thread that became free last: what it needs is still in the processor's
-//! cache. If none is free, the item waits in a short line. Whoever waits too long is taken out again
-//! by [`Pool::next_overdue`], so that somebody can tell them.
+//! Each thread receives its items from a channel of its own. An item goes to the thread that became
+//! free last: what this thread needs is still in the processor's cache. If no thread is free, the
+//! item waits in a line of limited length. [`Pool::next_overdue`] takes out an item that has waited
+//! too long.
 
 use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvError, SendError, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,36 +19,25 @@ const STACK: usize = 256 * 1024;
 
 /// A pool of threads for items of type `T`. Its threads end with the process.
 pub struct Pool<T> {
-    shared: Arc<Shared<T>>,
+    queue: Mutex<Queue<T>>,
+    /// Notified when an item begins to wait.
+    item_waits: Condvar,
+    load: Arc<Load>,
 }
 
-/// How many threads are at work, of how many; read by anybody at any time.
+/// How many threads are at work, of how many. Any thread may read it at any time.
 #[derive(Debug)]
 pub struct Load {
     busy: AtomicUsize,
     pub threads: usize,
 }
 
-/// What the threads have in common.
-struct Shared<T> {
-    queue: Mutex<Queue<T>>,
-    /// An item arrived, and no thread is free.
-    jam: Condvar,
-    load: Arc<Load>,
-}
-
-/// Either threads wait here for items, or items for a thread; never both.
+/// The free threads and the waiting items. One of the two lists is always empty.
 struct Queue<T> {
-    /// The desks of the threads that are free; the last of them became free last.
-    free: Vec<Arc<Desk<T>>>,
-    /// The items that wait for a thread, and since when.
+    /// For each free thread, the sender of its channel. The last thread became free last.
+    free: Vec<SyncSender<T>>,
+    /// The items that wait for a thread, and since when. The first has waited longest.
     waiting: VecDeque<(Instant, T)>,
-}
-
-/// Where a thread that is free finds its next item.
-struct Desk<T> {
-    item: Mutex<Option<T>>,
-    arrived: Condvar,
 }
 
 impl Load {
@@ -69,25 +60,26 @@ impl<T: Send + 'static> Pool<T> {
     ///
     /// # Errors
     /// When the system has no more threads; the message says how many it had.
-    pub fn new<F>(load: Arc<Load>, work: F) -> io::Result<Pool<T>>
+    pub fn new<F>(load: Arc<Load>, work: F) -> io::Result<Arc<Pool<T>>>
     where
         F: Fn(T) + Send + Sync + 'static,
     {
         let threads = load.threads;
         let queue = Mutex::new(Queue { free: Vec::new(), waiting: VecDeque::new() });
-        let shared = Arc::new(Shared { queue, jam: Condvar::new(), load });
+        let pool = Arc::new(Pool { queue, item_waits: Condvar::new(), load });
         let work = Arc::new(work);
         for number in 1..=threads {
-            let (shared, work) = (Arc::clone(&shared), Arc::clone(&work));
-            let desk = Arc::new(Desk { item: Mutex::new(None), arrived: Condvar::new() });
-            lock(&shared.queue).free.push(Arc::clone(&desk));
+            // `sync_channel` takes a bound. One is enough: a thread that has an item is not free.
+            let (sender, items) = sync_channel(1);
+            pool.lock().free.push(sender.clone());
+            let (pool, work) = (Arc::clone(&pool), Arc::clone(&work));
             thread::Builder::new()
                 .name(format!("worker-{number}"))
                 .stack_size(STACK)
-                .spawn(move || shared.work_forever(&desk, &*work))
+                .spawn(move || pool.work_forever(&sender, items, &*work))
                 .map_err(|e| io::Error::other(format!("thread {number} of {threads}: {e}")))?;
         }
-        Ok(Pool { shared })
+        Ok(pool)
     }
 
     /// Gives `item` to a free thread, or lets it wait for one.
@@ -95,33 +87,35 @@ impl<T: Send + 'static> Pool<T> {
     /// # Errors
     /// Gives the item back when as many are waiting as there are threads.
     pub fn submit(&self, item: T) -> Result<(), T> {
-        let mut queue = lock(&self.shared.queue);
-        if let Some(desk) = queue.free.pop() {
-            self.shared.note_load(&queue);
+        let mut queue = self.lock();
+        if let Some(sender) = queue.free.pop() {
+            self.note_load(&queue);
+            // Unlocked first: the thread that wakes up may need the lock soon.
             drop(queue);
-            desk.put(item);
-            return Ok(());
+            // This does not wait: the channel of a free thread is empty.
+            return sender.send(item).map_err(|SendError(item)| item);
         }
-        if queue.waiting.len() >= self.shared.load.threads {
+        if queue.waiting.len() >= self.load.threads {
             return Err(item);
         }
         queue.waiting.push_back((Instant::now(), item));
         drop(queue);
-        self.shared.jam.notify_one();
+        self.item_waits.notify_one();
         Ok(())
     }
 
     /// Waits until an item has waited for `patience`, and takes it out of the line.
     pub fn next_overdue(&self, patience: Duration) -> T {
-        let mut queue = lock(&self.shared.queue);
+        let mut queue = self.lock();
         loop {
             let Some((since, _)) = queue.waiting.front() else {
-                queue = self.shared.jam.wait(queue).unwrap_or_else(PoisonError::into_inner);
+                // `wait` opens the lock while it waits, and closes it again before it returns.
+                queue = self.item_waits.wait(queue).unwrap_or_else(PoisonError::into_inner);
                 continue;
             };
             let left = patience.saturating_sub(since.elapsed());
             if !left.is_zero() {
-                let woken = self.shared.jam.wait_timeout(queue, left);
+                let woken = self.item_waits.wait_timeout(queue, left);
                 (queue, _) = woken.unwrap_or_else(PoisonError::into_inner);
             } else if let Some((_, item)) = queue.waiting.pop_front() {
                 return item;
@@ -129,69 +123,51 @@ impl<T: Send + 'static> Pool<T> {
         }
     }
 
-    /// Waits at most `patience` until every thread is free, and says if it came so.
+    /// Waits at most `patience` until every thread is free, and returns whether they all are.
     pub fn finish(&self, patience: Duration) -> bool {
         let began = Instant::now();
-        loop {
-            if lock(&self.shared.queue).free.len() == self.shared.load.threads {
-                return true;
-            }
+        while self.lock().free.len() < self.load.threads {
             if began.elapsed() >= patience {
                 return false;
             }
             thread::sleep(Duration::from_millis(10));
         }
+        true
     }
-}
 
-impl<T> Shared<T> {
-    /// The life of one thread.
-    fn work_forever(&self, desk: &Arc<Desk<T>>, work: &impl Fn(T)) {
-        let mut item = desk.take();
-        loop {
+    /// The life of one thread. `sender` and `items` are the two ends of its channel.
+    fn work_forever(&self, sender: &SyncSender<T>, items: Receiver<T>, work: &impl Fn(T)) {
+        let mut next = items.recv();
+        // `recv` fails when all senders are gone. This never happens: the thread itself keeps one.
+        while let Ok(item) = next {
             // A panic ends this item's work and not the thread; the item is dropped on the way.
             if catch_unwind(AssertUnwindSafe(|| do_work(work, item))).is_err() {
                 log::error!("a panic ended a session; its thread goes on with the next");
             }
-            item = self.next_item(desk);
+            next = self.next_item(sender, &items);
         }
     }
 
-    /// The item that waits longest. If none waits, the thread is free until one is put on its desk.
-    fn next_item(&self, desk: &Arc<Desk<T>>) -> T {
-        let mut queue = lock(&self.queue);
+    /// Takes the item that has waited longest. If none waits, the thread is free until it gets one.
+    fn next_item(&self, sender: &SyncSender<T>, items: &Receiver<T>) -> Result<T, RecvError> {
+        let mut queue = self.lock();
         if let Some((_, item)) = queue.waiting.pop_front() {
-            return item;
+            return Ok(item);
         }
-        queue.free.push(Arc::clone(desk));
+        queue.free.push(sender.clone());
         self.note_load(&queue);
         drop(queue);
-        desk.take()
+        items.recv()
     }
 
     /// Notes how many threads are not free.
     fn note_load(&self, queue: &Queue<T>) {
         self.load.set_busy(self.load.threads - queue.free.len());
     }
-}
 
-impl<T> Desk<T> {
-    /// Gives the thread its next item.
-    fn put(&self, item: T) {
-        *lock(&self.item) = Some(item);
-        self.arrived.notify_one();
-    }
-
-    /// Waits for the next item.
-    fn take(&self) -> T {
-        let mut slot = lock(&self.item);
-        loop {
-            match slot.take() {
-                Some(item) => return item,
-                // `wait` opens the lock while it waits and closes it again before it returns.
-                None => slot = self.arrived.wait(slot).unwrap_or_else(PoisonError::into_inner),
-            }
-        }
+    /// Locks the queue. No work is done under this lock, so nobody holds it for long.
+    fn lock(&self) -> MutexGuard<'_, Queue<T>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -202,20 +178,15 @@ fn do_work<T>(work: &impl Fn(T), item: T) {
     work(item);
 }
 
-/// Locks what threads share. No work is done under such a lock, so nobody holds it for long.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::mpsc::{self, Receiver, Sender};
+    use std::sync::mpsc::{self, Sender};
 
     const LONG: Duration = Duration::from_secs(10);
 
     /// A pool whose items are what they wait for: the work ends when the sender is dropped.
-    fn waiting_pool(threads: usize) -> Pool<Receiver<()>> {
+    fn waiting_pool(threads: usize) -> Arc<Pool<Receiver<()>>> {
         Pool::new(Arc::new(Load::new(threads)), |until: Receiver<()>| _ = until.recv()).unwrap()
     }
 
@@ -315,7 +286,46 @@ mod tests {
         let pool = waiting_pool(1);
         let (first, second) = (submit(&pool), submit(&pool));
         drop(first);
-        drop(second);
+        // This ends the work on the second item, once a thread has it.
+        assert_eq!(second.send(()), Ok(()));
+        assert!(pool.finish(LONG));
+        assert!(second.send(()).is_err(), "the second item is still in the line");
+    }
+
+    #[test]
+    fn the_item_that_has_waited_longest_leaves_the_line_first() {
+        let (sender, began) = mpsc::channel();
+        let work = move |(number, until): (u32, Receiver<()>)| {
+            sender.send(number).unwrap();
+            _ = until.recv();
+        };
+        let pool = Pool::new(Arc::new(Load::new(3)), work).unwrap();
+        let mut senders = VecDeque::new();
+        for number in 1..=6 {
+            let (sender, receiver) = mpsc::channel();
+            senders.push_back(sender);
+            assert!(pool.submit((number, receiver)).is_ok());
+        }
+        for _ in 1..=3 {
+            assert!(began.recv_timeout(LONG).unwrap() <= 3);
+        }
+        assert_eq!(pool.next_overdue(Duration::ZERO).0, 4);
+        for number in 5..=6 {
+            // One of the first three items ends, and its thread becomes free.
+            senders.pop_front();
+            assert_eq!(began.recv_timeout(LONG), Ok(number));
+        }
+        drop(senders);
+        assert!(pool.finish(LONG));
+    }
+
+    #[test]
+    fn the_pool_has_finished_when_every_thread_is_free() {
+        let pool = waiting_pool(2);
+        assert!(pool.finish(Duration::ZERO));
+        let item = submit(&pool);
+        assert!(!pool.finish(Duration::from_millis(50)), "one thread of two is free");
+        drop(item);
         assert!(pool.finish(LONG));
     }
 
@@ -329,7 +339,7 @@ mod tests {
             senders.push(sender);
             refused += usize::from(pool.submit(receiver).is_err());
         }
-        assert!((96..=98).contains(&refused), "{refused} of 100 refused");
+        assert_eq!(refused, 96, "two items are worked on, and two wait");
         drop(senders);
         assert!(pool.finish(LONG));
     }

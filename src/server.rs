@@ -154,7 +154,7 @@ fn open(listener: Listener, common: &Arc<Common>) -> io::Result<Arc<Pool<Client>
     let port = Arc::new(port);
     let pool = {
         let port = Arc::clone(&port);
-        Arc::new(Pool::new(load, move |client| port.serve(client))?)
+        Pool::new(load, move |client| port.serve(client))?
     };
     spawn("accept", {
         let (port, pool) = (Arc::clone(&port), Arc::clone(&pool));
