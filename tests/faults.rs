@@ -160,10 +160,12 @@ fn the_250_comes_after_write_fsync_rename_and_fsync_of_the_folder() {
 /// What a line of strace's output says about the delivery.
 fn step(line: &str) -> Option<&'static str> {
     let is = |call: &str| line.contains(&format!(" {call}("));
+    // Whatever its name is: a file in `tmp/` of a recipient. (The tree itself may lie in `/tmp`.)
+    let is_of_file = RECIPIENTS.iter().any(|recipient| line.contains(&format!("{recipient}/tmp/")));
     match line {
-        _ if is("write") && line.contains("/tmp/17") => Some("write tmp"),
+        _ if is("write") && is_of_file => Some("write tmp"),
         _ if is("fsync") && line.contains("/new>") => Some("fsync new"),
-        _ if is("fsync") && line.contains(".M") => Some("fsync tmp"),
+        _ if is("fsync") && is_of_file => Some("fsync tmp"),
         _ if line.contains(" rename") => Some("rename"),
         _ if is("sendto") && line.contains("250 OK") => Some("reply"),
         _ => None,
