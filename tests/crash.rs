@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use common::{LONG, Server, Tree};
+use common::{LONG, Server, Tree, times};
 
 const CLIENTS: usize = 4;
 const RECIPIENTS: [&str; 2] = ["nuce.edu.vn/hung", "nuce.edu.vn/toan"];
@@ -23,7 +23,7 @@ static NUMBER: AtomicU64 = AtomicU64::new(0);
 
 #[test]
 fn what_was_acknowledged_survives_a_kill_whole_and_once() {
-    let rounds = std::env::var("CRASH_ROUNDS").map_or(5, |rounds| rounds.parse().unwrap());
+    let rounds = times("CRASH_ROUNDS", 5);
     let mut tree = Tree::new();
     let (mut acknowledged, mut stored) = (0, 0);
     for round in 1..=rounds {

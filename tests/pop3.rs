@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{Client, Server, Tree, wait_until};
+use common::{Client, Server, Tree, times, wait_until};
 
 const POP3: &str = "--pop3 127.0.0.1:0";
 
@@ -291,7 +291,7 @@ fn ten_thousand_messages_are_listed_at_once() {
 #[cfg(unix)]
 #[test]
 fn a_message_is_there_or_was_deleted_on_request_also_after_a_kill() {
-    let rounds = std::env::var("CRASH_ROUNDS").map_or(5, |rounds| rounds.parse().unwrap());
+    let rounds = times("CRASH_ROUNDS", 5);
     let (mut asked_in_all, mut acknowledged) = (0, 0);
     for round in 1..=rounds {
         let mut server = Server::start_in(tree(400), POP3);
