@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 mod client;
+pub mod pop3;
 #[path = "../../src/testing.rs"]
 mod testing;
 
