@@ -5,11 +5,19 @@ cd "$(dirname "$0")/.."
 
 step() { printf '\n== %s\n' "$*"; "$@"; }
 
+# Copies the project to folder $1: every file that git knows or would add, so that a new one counts
+# before `git add`, and one that was just removed does not.
+copy_project() {
+    git ls-files -z --cached --others --exclude-standard |
+        while IFS= read -r -d '' file; do if [ -e "$file" ]; then printf '%s\0' "$file"; fi; done |
+        tar --null -T - -cf - | tar -xf - -C "$1"
+}
+
 # What README shows must work: its patch applies, and the server still passes its tests.
 try_readme_patch() {
     local copy
     copy=$(mktemp -d)
-    git ls-files -z | tar --null -T - -cf - | tar -xf - -C "$copy"
+    copy_project "$copy"
     awk '/^```diff$/ { on = 1; next } /^```$/ { on = 0 } on' README.md > "$copy/xstate.patch"
     (
         cd "$copy"
@@ -26,7 +34,7 @@ try_readme_patch() {
 try_smuggling_patch() {
     local copy
     copy=$(mktemp -d)
-    git ls-files -z | tar --null -T - -cf - | tar -xf - -C "$copy"
+    copy_project "$copy"
     git -C "$copy" init -q .
     git -C "$copy" apply docs/labs/7-smuggling.patch
     CARGO_TARGET_DIR="$PWD/target/smuggling-patch" \

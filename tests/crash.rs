@@ -1,19 +1,19 @@
-//! 250 means stored: the server is killed at random moments under load, and what it acknowledged is
-//! looked for. `scripts/crash.sh` plays more rounds.
+//! 250 means stored, and +OK to QUIT means deleted: the server is killed at random moments under load,
+//! and what it acknowledged is looked for. `scripts/crash.sh` plays more rounds.
 #![cfg(unix)]
 
 mod common;
 
 use std::collections::HashMap;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpStream;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use common::{LONG, Server, Tree};
+use common::pop3::{self, POP3};
+use common::{Client, Server, Tree, times};
 
 const CLIENTS: usize = 4;
 const RECIPIENTS: [&str; 2] = ["nuce.edu.vn/hung", "nuce.edu.vn/toan"];
@@ -23,17 +23,23 @@ static NUMBER: AtomicU64 = AtomicU64::new(0);
 
 #[test]
 fn what_was_acknowledged_survives_a_kill_whole_and_once() {
-    let rounds = std::env::var("CRASH_ROUNDS").map_or(5, |rounds| rounds.parse().unwrap());
+    let rounds = times("CRASH_ROUNDS", 5);
     let mut tree = Tree::new();
     let (mut acknowledged, mut stored) = (0, 0);
     for round in 1..=rounds {
         let mut server = Server::start_in(tree, "--timeout 20");
         let port = server.port;
-        let clients: Vec<_> = (0..CLIENTS).map(|_| thread::spawn(move || send(port))).collect();
-        thread::sleep(Duration::from_millis(20 + random() % 200));
-        server.child.kill().unwrap();
-        server.child.wait().unwrap();
-        let sent: Vec<u64> = clients.into_iter().flat_map(|c| c.join().unwrap()).collect();
+        let sent = thread::scope(|scope| {
+            let clients = [(); CLIENTS].map(|()| {
+                scope.spawn(move || {
+                    let mut acknowledged = Vec::new();
+                    send(port, &mut acknowledged);
+                    acknowledged
+                })
+            });
+            kill_within(&mut server, 20..220);
+            clients.map(|client| client.join().unwrap()).concat()
+        });
         tree = std::mem::replace(&mut server.tree, Tree::empty());
         for recipient in RECIPIENTS {
             let found = take_messages(&tree.root().join(recipient).join("new"));
@@ -51,42 +57,23 @@ fn what_was_acknowledged_survives_a_kill_whole_and_once() {
     assert!(acknowledged > 0);
 }
 
-/// Sends messages until the server is gone, and gives the numbers of those it acknowledged.
-fn send(port: u16) -> Vec<u64> {
-    let mut acknowledged = Vec::new();
-    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else { return acknowledged };
-    stream.set_read_timeout(Some(LONG)).unwrap();
-    let mut replies = BufReader::new(stream.try_clone().unwrap());
-    let mut hear = || {
-        let mut line = String::new();
-        replies.read_line(&mut line).ok()?;
-        line.get(..3)?.parse::<u16>().ok()
-    };
-    let mut ask = |line: &str| {
-        stream.write_all(line.as_bytes()).ok()?;
-        hear()
-    };
-    // The greeting is the answer to nothing.
-    if ask("") != Some(220) || ask("HELO x\r\n") != Some(250) {
-        return acknowledged;
-    }
+/// Sends messages until the server is gone, and notes the numbers of those it acknowledged.
+fn send(port: u16, acknowledged: &mut Vec<u64>) -> Option<()> {
+    let mut client = Client::connect(port).ok()?;
+    client.try_hear()?;
+    client.try_ask("HELO x")?;
     loop {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let text = "x".repeat(70) + "\r\n";
-        let text = format!(
-            "a: b\r\n\r\nbegin {number}\r\n{}end\r\n.\r\n",
-            text.repeat(random() as usize % 1000)
-        );
+        let lines = ("x".repeat(70) + "\r\n").repeat(random() as usize % 1000);
+        let text = format!("a: b\r\n\r\nbegin {number}\r\n{lines}end\r\n.");
         for (line, code) in [
-            ("MAIL FROM:<tuan@nuce.edu.vn>\r\n", 250),
-            ("RCPT TO:<hung@nuce.edu.vn>\r\n", 250),
-            ("RCPT TO:<toan@nuce.edu.vn>\r\n", 250),
-            ("DATA\r\n", 354),
-            (&text, 250),
+            ("MAIL FROM:<tuan@nuce.edu.vn>", "250"),
+            ("RCPT TO:<hung@nuce.edu.vn>", "250"),
+            ("RCPT TO:<toan@nuce.edu.vn>", "250"),
+            ("DATA", "354"),
+            (&text, "250"),
         ] {
-            if ask(line) != Some(code) {
-                return acknowledged;
-            }
+            client.try_ask(line).filter(|reply| reply.starts_with(code))?;
         }
         acknowledged.push(number);
     }
@@ -105,6 +92,74 @@ fn take_messages(new: &Path) -> HashMap<u64, usize> {
         fs::remove_file(path).unwrap();
     }
     found
+}
+
+/// What is left of a mailbox when the server is killed while a client reads and deletes: each message
+/// is there, whole and once, unless its deletion was asked for; and is gone if that was acknowledged.
+#[test]
+fn a_message_is_there_or_was_deleted_on_request_also_after_a_kill() {
+    let rounds = times("CRASH_ROUNDS", 5);
+    let (mut asked_in_all, mut acknowledged) = (0, 0);
+    for round in 1..=rounds {
+        let mut server = Server::start_in(pop3::tree(400), POP3);
+        let port = server.pop3.unwrap();
+        let (mut asked, mut done) = (0, 0);
+        delete_some(port, &mut asked, &mut done).unwrap();
+        thread::scope(|scope| {
+            scope.spawn(|| while delete_some(port, &mut asked, &mut done).is_some() {});
+            kill_within(&mut server, 10..160);
+        });
+        let mut found = vec![0; 401];
+        for file in ["new", "cur"].iter().flat_map(|place| pop3::files_in(&server.tree, place)) {
+            let text = fs::read_to_string(&file).unwrap();
+            let number = text.lines().find_map(|line| line.strip_prefix("begin ")).unwrap();
+            let number: usize = number.parse().unwrap();
+            assert_eq!(text, pop3::mail(number), "round {round}: partial");
+            found[number] += 1;
+        }
+        assert!(found[1..=done].iter().all(|&count| count == 0), "round {round}: deleted is gone");
+        assert!(found[done + 1..=asked].iter().all(|&count| count <= 1), "round {round}: twice");
+        assert!(found[asked + 1..].iter().all(|&count| count == 1), "round {round}: lost");
+        asked_in_all += asked;
+        acknowledged += done;
+    }
+    println!("{rounds} rounds, {asked_in_all} deletions asked for, {acknowledged} acknowledged");
+    assert!(acknowledged > 0);
+}
+
+/// Reads the first ten messages that are left, deletes five and quits; counts what was asked for and
+/// what was acknowledged. `None` when the server is gone, or the messages.
+fn delete_some(port: u16, asked: &mut usize, done: &mut usize) -> Option<()> {
+    let mut client = Client::connect(port).ok()?;
+    client.try_hear()?;
+    client.try_ask("USER hung")?;
+    let reply = client.try_ask("PASS secret")?;
+    if reply.contains("IN-USE") {
+        return Some(());
+    }
+    if reply.contains(" 0 messages") {
+        return None;
+    }
+    for number in 1..=10 {
+        client.try_ask(&format!("RETR {number}"))?;
+        while client.try_hear()? != ".\r\n" {}
+    }
+    for number in 1..=5 {
+        client.try_ask(&format!("DELE {number}"))?;
+    }
+    let count = *asked + 5;
+    *asked = count;
+    if client.try_ask("QUIT")?.starts_with("+OK") {
+        *done = count;
+    }
+    Some(())
+}
+
+/// Kills the server at a random moment: after so many milliseconds.
+fn kill_within(server: &mut Server, moments: Range<u64>) {
+    thread::sleep(Duration::from_millis(moments.start + random() % (moments.end - moments.start)));
+    server.child.kill().unwrap();
+    server.child.wait().unwrap();
 }
 
 /// A number that nobody can foresee, from the clock.

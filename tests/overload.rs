@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{Client, LONG, Server, wait_until};
+use common::{Client, LONG, Server, times, wait_until};
 
 #[test]
 fn those_beyond_hear_421_and_all_is_normal_the_moment_they_leave() {
@@ -62,7 +62,7 @@ const KINDS: [Slow; 6] = [
 #[cfg(target_os = "linux")]
 #[test]
 fn slow_clients_end_in_time_and_leave_nothing_behind() {
-    let count = std::env::var("SLOW_CLIENTS").map_or(96, |count| count.parse().unwrap());
+    let count = times("SLOW_CLIENTS", 96);
     let server = Server::start("--timeout 1 --threads 48");
     // The workers, and main, acceptor, turn-away and the one that waits for Ctrl-C.
     wait_until("all threads are there", || counts(&server).0 == 48 + 4);

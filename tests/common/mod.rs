@@ -1,16 +1,18 @@
-//! A server process on a free port over a temporary mailbox tree, and clients for it.
+//! A server process on free ports, over a temporary mailbox tree.
 #![allow(dead_code)]
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+mod client;
+pub mod pop3;
 #[path = "../../src/testing/tree.rs"]
 mod tree;
 
+pub use client::Client;
 pub use tree::Tree;
 
 pub const BINARY: &str = env!("CARGO_BIN_EXE_mini-smtpd");
@@ -35,31 +37,27 @@ impl Server {
     }
 
     pub fn start_in(tree: Tree, flags: &str) -> Server {
-        let mut command = Command::new(BINARY);
-        // The default port would be the same for every server; a later flag counts.
-        command.args(["--pop3", "off"]).args(flags.split_whitespace());
-        Server::spawn(command, tree)
+        Server::spawn(Command::new(BINARY), tree, flags)
     }
 
     /// Starts a server from a shell that says `first` before (a `ulimit`, for example).
     pub fn start_after(first: &str, tree: Tree, flags: &str) -> Server {
         let mut command = Command::new("sh");
-        let script = format!("{first}; exec \"$0\" \"$@\"");
-        command.args(["-c", &script, BINARY, "--pop3", "off"]).args(flags.split_whitespace());
-        Server::spawn(command, tree)
+        command.args(["-c", &format!("{first}; exec \"$0\" \"$@\""), BINARY]);
+        Server::spawn(command, tree, flags)
     }
 
-    fn spawn(mut command: Command, tree: Tree) -> Server {
-        command.args(["--listen", "127.0.0.1:0", "--mailboxes"]).arg(tree.root());
+    fn spawn(mut command: Command, tree: Tree, flags: &str) -> Server {
+        // The usual ports would be the same for every server. A later flag counts.
+        command.args(["--listen", "127.0.0.1:0", "--pop3", "off", "--mailboxes"]).arg(tree.root());
+        command.args(flags.split_whitespace());
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).env_remove("RUST_LOG");
         let mut child = command.spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut first = String::new();
         stdout.read_line(&mut first).unwrap();
-        let mut ports = first
-            .split("127.0.0.1:")
-            .skip(1)
-            .map_while(|rest| rest.split(' ').next()?.parse::<u16>().ok());
+        let mut ports =
+            first.split(' ').filter_map(|word| word.rsplit_once(':')?.1.parse::<u16>().ok());
         let (port, pop3) = (ports.next(), ports.next());
         let log = Arc::new(Mutex::new(String::new()));
         let stderr = BufReader::new(child.stderr.take().unwrap());
@@ -81,19 +79,12 @@ impl Server {
 
     /// A client that has not heard the greeting yet.
     pub fn connect(&self) -> Client {
-        Server::connect_to(self.port)
+        Client::connect(self.port).unwrap()
     }
 
     /// A client of the other port, which has not heard the greeting yet.
     pub fn connect_pop3(&self) -> Client {
-        Server::connect_to(self.pop3.expect("--pop3 127.0.0.1:0"))
-    }
-
-    fn connect_to(port: u16) -> Client {
-        let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-        stream.set_read_timeout(Some(LONG)).unwrap();
-        stream.set_nodelay(true).unwrap();
-        Client { stream: BufReader::new(stream) }
+        Client::connect(self.pop3.expect("--pop3 127.0.0.1:0")).unwrap()
     }
 
     /// A client that was greeted.
@@ -132,66 +123,9 @@ impl Drop for Server {
     }
 }
 
-/// One client's connection.
-pub struct Client {
-    pub stream: BufReader<TcpStream>,
-}
-
-impl Client {
-    /// Sends octets as they are.
-    pub fn send(&mut self, octets: impl AsRef<[u8]>) {
-        self.stream.get_mut().write_all(octets.as_ref()).unwrap();
-    }
-
-    /// Sends a line with its CRLF.
-    pub fn say(&mut self, line: &str) {
-        self.send(format!("{line}\r\n"));
-    }
-
-    /// Reads one reply, all its lines; nothing if the server has closed the connection.
-    pub fn hear(&mut self) -> String {
-        let mut reply = String::new();
-        loop {
-            let mut line = String::new();
-            self.stream.read_line(&mut line).unwrap();
-            reply += &line;
-            if line.as_bytes().get(3) != Some(&b'-') {
-                return reply;
-            }
-        }
-    }
-
-    /// Reads one reply, which must begin so.
-    pub fn expect(&mut self, start: &str) {
-        let reply = self.hear();
-        assert!(reply.starts_with(start), "expected {start:?}, heard {reply:?}");
-    }
-
-    /// Says a line and hears its reply, which must begin so.
-    pub fn ask(&mut self, line: &str, start: &str) {
-        self.say(line);
-        self.expect(start);
-    }
-
-    /// Goes through a mail up to the 354.
-    pub fn begin_mail(&mut self, recipient: &str) {
-        self.ask("HELO client", "250 ");
-        self.ask("MAIL FROM:<tuan@nuce.edu.vn>", "250 ");
-        self.ask(&format!("RCPT TO:<{recipient}>"), "250 ");
-        self.ask("DATA", "354 ");
-    }
-
-    /// Sends no more, but goes on reading.
-    pub fn close_write(&mut self) {
-        self.stream.get_mut().shutdown(Shutdown::Write).unwrap();
-    }
-
-    /// Everything that the server still says until it closes the connection.
-    pub fn rest(&mut self) -> String {
-        let mut rest = String::new();
-        self.stream.read_to_string(&mut rest).unwrap();
-        rest
-    }
+/// How often a test does something: the usual number, or more if this environment variable says so.
+pub fn times(variable: &str, usual: usize) -> usize {
+    std::env::var(variable).map_or(usual, |times| times.parse().unwrap())
 }
 
 /// Waits until `condition` holds, or fails.
