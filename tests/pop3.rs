@@ -6,7 +6,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use common::pop3::{POP3, files_in, greeted, hear_lines, logged_in, mail, tree};
-use common::{Client, Server, wait_until};
+use common::{Server, wait_until};
 
 #[test]
 fn a_mail_goes_in_by_smtp_and_out_by_pop3() {
@@ -125,84 +125,6 @@ fn a_password_that_others_can_read_is_told_with_the_remedy() {
     logged_in(&server).ask("QUIT", "+OK ");
     let remedy = format!("chmod 600 {}", file.display());
     wait_until(&remedy, || server.log().contains(&remedy));
-}
-
-#[test]
-fn mail_readers_who_hold_all_their_threads_do_not_keep_senders_waiting() {
-    let server = Server::start_in(tree(0), &format!("--threads 2 {POP3}"));
-    let _readers = [greeted(&server), greeted(&server)];
-    let began = Instant::now();
-    server.connect_pop3().expect("-ERR All 2 threads for POP3 are busy");
-    assert!(began.elapsed() < Duration::from_secs(2));
-    let mut sender = server.client();
-    sender.begin_mail("hung@nuce.edu.vn");
-    sender.ask(".", "250 ");
-}
-
-#[test]
-fn a_silent_reader_stays_when_a_silent_sender_has_to_go() {
-    let server = Server::start_in(tree(0), &format!("--timeout 1 {POP3}"));
-    let mut reader = logged_in(&server);
-    let mut sender = server.client();
-    sender.expect("421 ");
-    reader.ask("NOOP", "+OK ");
-}
-
-#[test]
-fn idle_readers_stay_when_idle_senders_have_to_go() {
-    let server = Server::start_in(tree(0), &format!("--threads 16 {POP3}"));
-    let mut readers: Vec<Client> = (0..14).map(|_| greeted(&server)).collect();
-    let mut senders: Vec<Client> = (0..14).map(|_| server.client()).collect();
-    senders[0].expect("421 localhost No whole line in 10 seconds, and nearly all threads are busy");
-    for reader in &mut readers {
-        reader.ask("CAPA", "+OK ");
-    }
-}
-
-#[test]
-fn a_client_beyond_the_limit_for_its_address_hears_why() {
-    let server = Server::start_in(tree(0), &format!("--max-per-client 1 {POP3}"));
-    let _sender = server.client();
-    server.connect_pop3().expect("-ERR Your address has 1 sessions here");
-}
-
-#[cfg(unix)]
-#[test]
-fn ctrl_c_says_so_to_readers_and_deletes_nothing() {
-    let mut server = Server::start_in(tree(1), POP3);
-    let (mut idle, mut reader) = (greeted(&server), logged_in(&server));
-    reader.ask("DELE 1", "+OK ");
-    let began = Instant::now();
-    server.signal("-INT");
-    for client in [&mut idle, &mut reader] {
-        client.expect("-ERR The server is stopping; nothing was deleted");
-        assert_eq!(client.rest(), "");
-    }
-    assert_eq!(server.wait().code(), Some(0));
-    assert!(began.elapsed() < Duration::from_secs(5));
-    assert_eq!(files_in(&server.tree, "new").len(), 1);
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn a_large_message_takes_no_memory() {
-    let tree = tree(0);
-    let line = "x".repeat(99) + "\n";
-    let new = tree.root().join("nuce.edu.vn/hung/new");
-    fs::write(new.join("1.lines"), line.repeat(400_000)).unwrap();
-    fs::write(new.join("2.one-line"), vec![b'x'; 40_000_000]).unwrap();
-    let server = Server::start_in(tree, POP3);
-    let mut client = logged_in(&server);
-    for size in [40_400_000, 40_000_002] {
-        let number = if size == 40_400_000 { 1 } else { 2 };
-        client.ask(&format!("RETR {number}"), &format!("+OK {size} octets"));
-        let sent: usize = hear_lines(&mut client).iter().map(|line| line.len() + 2).sum();
-        assert_eq!(sent, size);
-    }
-    let status = fs::read_to_string(format!("/proc/{}/status", server.child.id())).unwrap();
-    let resident = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    let kilobytes: u32 = resident.trim().trim_end_matches(" kB").parse().unwrap();
-    assert!(kilobytes < 16_000, "{kilobytes} kB after two messages of 40 MB");
 }
 
 #[test]

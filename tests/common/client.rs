@@ -2,6 +2,8 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use super::LONG;
 
@@ -25,6 +27,17 @@ impl Client {
     /// Sends octets as they are.
     pub fn send(&mut self, octets: impl AsRef<[u8]>) {
         self.stream.get_mut().write_all(octets.as_ref()).unwrap();
+    }
+
+    /// Sends the octets again after each pause, from a thread of its own, until the server hangs up.
+    pub fn keep_sending(&self, octets: &'static [u8], pause: Duration) -> JoinHandle<()> {
+        let mut stream = self.stream.get_ref().try_clone().unwrap();
+        thread::spawn(move || {
+            let began = Instant::now();
+            while began.elapsed() < LONG && stream.write_all(octets).is_ok() {
+                thread::sleep(pause);
+            }
+        })
     }
 
     /// Sends a line with its CRLF.

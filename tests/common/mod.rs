@@ -1,7 +1,7 @@
 //! A server process on free ports, over a temporary mailbox tree.
 #![allow(dead_code)]
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -92,6 +92,16 @@ impl Server {
         let mut client = self.connect();
         client.expect("220 ");
         client
+    }
+
+    /// A client that asks for help until nothing more fits on the way, and reads none of it.
+    pub fn deaf_client(&self) -> Client {
+        let mut deaf = self.client();
+        let stream = deaf.stream.get_mut();
+        stream.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
+        let helps = "HELP\r\n".repeat(10_000);
+        while stream.write_all(helps.as_bytes()).is_ok() {}
+        deaf
     }
 
     /// What the server has written to its log so far.

@@ -1,0 +1,72 @@
+//! Clients that are silent or slow: how long they keep their thread.
+
+mod common;
+
+use std::time::{Duration, Instant};
+
+use common::pop3::{self, POP3};
+use common::{Server, wait_until};
+
+#[test]
+fn a_silent_client_hears_421_after_the_timeout() {
+    let server = Server::start("--timeout 1");
+    let mut client = server.client();
+    let began = Instant::now();
+    client.expect("421 localhost No whole line in 1 seconds");
+    assert!(began.elapsed() >= Duration::from_millis(900));
+    assert!(began.elapsed() < Duration::from_secs(5));
+    assert_eq!(client.rest(), "");
+}
+
+#[test]
+fn a_line_that_drips_has_no_more_time_than_any_other() {
+    let server = Server::start("--timeout 1");
+    let (mut idle, mut in_data) = (server.client(), server.client());
+    in_data.begin_mail("hung@nuce.edu.vn");
+    let began = Instant::now();
+    let pause = Duration::from_millis(100);
+    let drips = [&idle, &in_data].map(|client| client.keep_sending(b"N", pause));
+    for client in [&mut idle, &mut in_data] {
+        client.expect("421 ");
+        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    }
+    drop((idle, in_data));
+    for drip in drips {
+        drip.join().unwrap();
+    }
+    wait_until("the drip has left no file", || server.tree.files().is_empty());
+}
+
+#[test]
+fn a_message_that_trickles_does_not_keep_its_thread() {
+    let server = Server::start("--timeout 1");
+    let mut client = server.client();
+    client.begin_mail("hung@nuce.edu.vn");
+    let began = Instant::now();
+    let trickle = client.keep_sending(b"line\r\n", Duration::from_millis(200));
+    client.expect("421 localhost The message takes too long");
+    assert!(began.elapsed() >= Duration::from_secs(4) && began.elapsed() < Duration::from_secs(8));
+    drop(client);
+    trickle.join().unwrap();
+    wait_until("the trickle has left no file", || server.tree.files().is_empty());
+}
+
+#[test]
+fn a_client_that_does_not_read_does_not_keep_its_thread() {
+    let server = Server::start("--timeout 1 --threads 1");
+    let _deaf = server.deaf_client();
+    let served = || {
+        let mut client = server.connect();
+        client.hear().starts_with("220")
+    };
+    wait_until("the thread is free again", served);
+}
+
+#[test]
+fn a_silent_reader_stays_when_a_silent_sender_has_to_go() {
+    let server = Server::start_in(pop3::tree(0), &format!("--timeout 1 {POP3}"));
+    let mut reader = pop3::logged_in(&server);
+    let mut sender = server.client();
+    sender.expect("421 ");
+    reader.ask("NOOP", "+OK ");
+}

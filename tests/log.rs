@@ -1,0 +1,50 @@
+//! The log: the conversation with `--show`, and without it one line for each connection and message.
+
+mod common;
+
+use common::{Server, wait_until};
+
+#[test]
+fn the_log_shows_the_conversation_the_kindness_and_the_file() {
+    let server = Server::start("--show");
+    let mut client = server.client();
+    client.send("HELO\r\nD\u{c2}T\x08\r\nMAIL FROM: tuan@nuce.edu.vn\r\n");
+    for code in ["250", "500", "250"] {
+        client.expect(code);
+    }
+    client.begin_mail("hung@nuce.edu.vn");
+    client.say("text");
+    client.ask(".", "250 ");
+    let path = server.tree.files().remove(0);
+    for line in [
+        "[1] 127.0.0.1:*connected, 1 of 64 threads busy",
+        "[1] S: 220 localhost *",
+        "[1] C: HELO",
+        "[1] accepted HELO without a name; RFC 5321 4.1.1.1 wants one",
+        "[1] C: DÂT\\u{8}",
+        "[1] S: 500 Your Backspace key *",
+        "[1] accepted an address without <>; RFC 5321 4.1.2 wants them",
+        "[1] accepted a space after the colon; RFC 5321 4.1.1.2 has none",
+        "[1] C: text",
+        &format!("[1] 6 octets from <tuan@nuce.edu.vn> in {}", path.display()),
+    ] {
+        let (start, end) = line.split_once('*').unwrap_or((line, ""));
+        wait_until(&format!("the log has {line:?}"), || {
+            let log = server.log();
+            log.lines().any(|logged| logged.starts_with(start) && logged.ends_with(end))
+        });
+    }
+}
+
+#[test]
+fn without_show_the_log_is_a_line_for_the_connection_and_one_for_the_message() {
+    let server = Server::start("");
+    let mut client = server.client();
+    client.begin_mail("hung@nuce.edu.vn");
+    client.ask(".", "250 ");
+    client.ask("QUIT", "221 ");
+    wait_until("both lines are there", || server.log().lines().count() >= 2);
+    server.client().ask("QUIT", "221 ");
+    wait_until("another connection is there", || server.log().lines().count() >= 3);
+    assert_eq!(server.log().lines().count(), 3, "{}", server.log());
+}

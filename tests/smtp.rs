@@ -1,0 +1,40 @@
+//! SMTP over real sockets: what no byte slice can show.
+
+mod common;
+
+use common::{Server, wait_until};
+
+#[test]
+fn a_mail_typed_line_by_line_becomes_a_file() {
+    let server = Server::start("");
+    let mut client = server.client();
+    client.begin_mail("hung@nuce.edu.vn");
+    client.say("Blah blah blah...");
+    client.ask(".", "250 OK");
+    let mail = server.tree.mail("nuce.edu.vn/hung");
+    assert!(mail[0].ends_with(b"\n\nBlah blah blah...\n"));
+    client.ask("QUIT", "221 Bye. Server closing transmission channel");
+    assert_eq!(client.rest(), "");
+}
+
+#[test]
+fn a_session_in_one_packet_with_half_close_is_answered_to_its_end() {
+    let server = Server::start("");
+    let mut client = server.connect();
+    client
+        .send("HELO x\r\nMAIL FROM:<>\r\nRCPT TO:<hung@nuce.edu.vn>\r\nDATA\r\nx\r\n.\r\nNOOP\r\n");
+    client.close_write();
+    let codes: Vec<String> = client.rest().lines().map(|line| line[..3].to_owned()).collect();
+    assert_eq!(codes, ["220", "250", "250", "250", "354", "250", "250"]);
+}
+
+#[test]
+fn a_client_that_vanishes_in_data_leaves_no_file() {
+    let server = Server::start("");
+    let mut client = server.client();
+    client.begin_mail("hung@nuce.edu.vn");
+    client.say("half a");
+    wait_until("the file is begun", || server.tree.files().len() == 1);
+    drop(client);
+    wait_until("the file is gone", || server.tree.files().is_empty());
+}

@@ -1,0 +1,107 @@
+//! Ctrl-C: every client hears of it, and the server ends in time.
+#![cfg(unix)]
+
+mod common;
+
+use std::io::{Read, Write};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::pop3::{self, POP3};
+use common::{Server, wait_until};
+
+#[test]
+fn ctrl_c_says_421_to_the_idle_and_ends_with_status_0() {
+    for signal in ["-INT", "-TERM"] {
+        let mut server = Server::start("");
+        let mut idle = server.client();
+        let mut half_typed = server.client();
+        half_typed.send("HEL");
+        let mut in_data = server.client();
+        in_data.begin_mail("hung@nuce.edu.vn");
+        let began = Instant::now();
+        server.signal(signal);
+        for client in [&mut idle, &mut half_typed, &mut in_data] {
+            client.expect("421 localhost The server is stopping");
+        }
+        assert_eq!(server.wait().code(), Some(0));
+        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+        assert!(server.tree.files().is_empty());
+    }
+}
+
+#[test]
+fn ctrl_c_says_so_to_readers_and_deletes_nothing() {
+    let mut server = Server::start_in(pop3::tree(1), POP3);
+    let (mut idle, mut reader) = (pop3::greeted(&server), pop3::logged_in(&server));
+    reader.ask("DELE 1", "+OK ");
+    let began = Instant::now();
+    server.signal("-INT");
+    for client in [&mut idle, &mut reader] {
+        client.expect("-ERR The server is stopping; nothing was deleted");
+        assert_eq!(client.rest(), "");
+    }
+    assert_eq!(server.wait().code(), Some(0));
+    assert!(began.elapsed() < Duration::from_secs(5));
+    assert_eq!(pop3::files_in(&server.tree, "new").len(), 1);
+}
+
+#[test]
+fn a_second_ctrl_c_ends_the_server_at_once() {
+    let mut server = Server::start("");
+    // Nobody reads the 421s, so the sessions take their time.
+    let _deaf = server.deaf_client();
+    let began = Instant::now();
+    server.signal("-INT");
+    wait_until("it is stopping", || server.log().contains("stopping"));
+    server.signal("-INT");
+    assert_eq!(server.wait().code(), Some(130));
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+}
+
+#[test]
+fn a_client_that_comes_while_the_server_stops_hears_421() {
+    let mut server = Server::start("");
+    let _deaf = server.deaf_client();
+    server.signal("-INT");
+    wait_until("it is stopping", || server.log().contains("stopping"));
+    server.connect().expect("421 localhost The server is stopping");
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+#[test]
+fn ctrl_c_ends_floods_and_the_deaf_within_seconds() {
+    let mut server = Server::start("--max-size 1000000000");
+    let mut kept = server.client();
+    kept.begin_mail("toan@nuce.edu.vn");
+    kept.ask(".", "250 ");
+    let began = thread::scope(|scope| {
+        for kind in ["NOOP\r\n", "HELP\r\n", "a line of a message\r\n"] {
+            let mut client = server.client();
+            if kind.starts_with('a') {
+                client.begin_mail("hung@nuce.edu.vn");
+            }
+            let flood = kind.repeat(1000);
+            let mut reader = client.stream.get_ref().try_clone().unwrap();
+            // HELP comes from a client that does not read.
+            if !kind.starts_with("HELP") {
+                scope.spawn(move || while matches!(reader.read(&mut [0; 4096]), Ok(1..)) {});
+            }
+            scope.spawn(move || {
+                let stream = client.stream.get_mut();
+                stream.set_write_timeout(Some(Duration::from_secs(10))).unwrap();
+                while stream.write_all(flood.as_bytes()).is_ok() {}
+            });
+        }
+        thread::sleep(Duration::from_millis(500));
+        let began = Instant::now();
+        server.signal("-INT");
+        kept.expect("421 localhost The server is stopping");
+        assert_eq!(server.wait().code(), Some(0));
+        began.elapsed()
+    });
+    println!("ended {began:?} after Ctrl-C");
+    assert!(began < Duration::from_secs(5), "{began:?}");
+    assert_eq!(server.tree.mail("nuce.edu.vn/toan").len(), 1);
+    assert_eq!(server.tree.files().len(), 1, "what was not acknowledged is not there");
+}
