@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::fs;
+
 use common::{Server, wait_until};
 
 #[test]
@@ -15,6 +17,26 @@ fn a_mail_typed_line_by_line_becomes_a_file() {
     assert!(mail[0].ends_with(b"\n\nBlah blah blah...\n"));
     client.ask("QUIT", "221 Bye. Server closing transmission channel");
     assert_eq!(client.rest(), "");
+}
+
+#[test]
+fn each_line_stands_in_the_file_before_the_next_one_is_typed() {
+    let server = Server::start("");
+    let mut client = server.client();
+    client.begin_mail("hung@nuce.edu.vn");
+    let file = server.tree.files().pop().unwrap();
+    // The end of a line that is not whole yet does not keep the lines before it waiting.
+    for (typed, stored) in [
+        ("one\r\n", "\none\n"),
+        ("two\r\nthree\r\n", "\none\ntwo\nthree\n"),
+        ("four\r\nfi", "\none\ntwo\nthree\nfour\n"),
+        ("ve\r\n", "\nfour\nfive\n"),
+    ] {
+        client.send(typed);
+        wait_until("the line is in the file", || {
+            fs::read_to_string(&file).unwrap().ends_with(stored)
+        });
+    }
 }
 
 #[test]

@@ -243,6 +243,22 @@ mod tests {
     }
 
     #[test]
+    fn only_a_read_that_filled_the_buffer_promises_more() {
+        for (length, may_wait) in [(READ_BUFFER - 1, true), (READ_BUFFER, false)] {
+            let input = [&vec![b'x'; length - 2][..], b"\r\n"].concat();
+            let mut lines = Lines::new(&input[..]);
+            assert!(lines.may_wait(), "nothing was read");
+            lines.peek().unwrap();
+            assert!(!lines.may_wait(), "a whole line is here");
+            lines.next(READ_BUFFER).unwrap();
+            assert_eq!(lines.may_wait(), may_wait, "{length}");
+        }
+        let mut lines = Lines::new(&b"one\r\ntw"[..]);
+        lines.next(100).unwrap();
+        assert!(lines.may_wait(), "half a line is here");
+    }
+
+    #[test]
     fn a_whole_line_in_the_buffer_is_noticed() {
         let mut lines = Lines::new(&b"one\r\ntwo\r\nthr"[..]);
         assert!(!lines.has_whole_line());
