@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 mod client;
 pub mod pop3;
 pub mod replay;
+#[cfg(target_os = "linux")]
+pub mod strace;
 #[path = "../../src/testing.rs"]
 mod testing;
 
