@@ -40,6 +40,19 @@ fn the_250_comes_after_write_fsync_rename_and_fsync_of_the_folder() {
     assert_eq!(steps[first..first + wanted.len()], wanted, "{seen}");
 }
 
+#[test]
+fn a_file_of_a_message_is_never_one_that_was_there_before() {
+    let server = Server::start("");
+    let Some(strace) = Strace::attach(&server, "trace=openat") else { return };
+    let mut client = greeted(&server).unwrap();
+    assert_eq!(send(&mut client, 1), Some(250));
+    let seen = strace.end();
+    // Nobody can foresee the name of a file and create it first, but the system would refuse it.
+    let creations: Vec<&str> = seen.lines().filter(|line| line.contains("O_CREAT")).collect();
+    assert!(creations.len() >= RECIPIENTS.len(), "{seen}");
+    assert!(creations.iter().all(|line| line.contains("O_EXCL")), "{seen}");
+}
+
 /// What a line of strace's output says about the delivery.
 fn step(line: &str) -> Option<&'static str> {
     let is = |call: &str| line.contains(&format!(" {call}("));
