@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use common::pop3::{self, POP3};
@@ -49,6 +50,34 @@ fn a_message_that_trickles_does_not_keep_its_thread() {
     drop(client);
     trickle.join().unwrap();
     wait_until("the trickle has left no file", || server.tree.files().is_empty());
+}
+
+#[test]
+fn after_its_message_a_slow_client_has_its_normal_time_again() {
+    let server = Server::start("--timeout 1");
+    let mut client = server.client();
+    client.begin_mail("hung@nuce.edu.vn");
+    client.ask(".", "250 ");
+    // Four seconds are the most that so short a message may take.
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(5) {
+        client.ask("NOOP", "250 ");
+        thread::sleep(Duration::from_millis(300));
+    }
+    client.ask("QUIT", "221 ");
+}
+
+#[test]
+fn a_client_that_goes_on_sending_after_its_last_reply_does_not_keep_its_thread() {
+    let server = Server::start("--threads 1");
+    let mut client = server.client();
+    client.ask("QUIT", "221 ");
+    let began = Instant::now();
+    let talk = client.keep_sending(b"NOOP\r\n", Duration::from_millis(50));
+    wait_until("the thread is free again", || server.connect().hear().starts_with("220 "));
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    drop(client);
+    talk.join().unwrap();
 }
 
 #[test]
