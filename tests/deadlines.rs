@@ -6,7 +6,29 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::pop3::{self, POP3};
-use common::{Server, wait_until};
+use common::{Client, Server, wait_until};
+
+#[test]
+fn a_busy_server_ends_silent_senders_early_and_no_silent_readers() {
+    let server = Server::start_in(pop3::tree(0), &format!("--threads 16 {POP3}"));
+    let mut readers: Vec<Client> = (0..14).map(|_| pop3::greeted(&server)).collect();
+    let began = Instant::now();
+    // Four fifths of 16 are 12: with the 13th the server is under stress.
+    let mut senders: Vec<Client> = (0..13).map(|_| server.client()).collect();
+    let farewell = "421 localhost No whole line in 10 seconds, and nearly all threads are busy";
+    wait_until("a sender has to go", || server.log().contains(farewell));
+    let waited = began.elapsed();
+    assert!(waited >= Duration::from_secs(10) && waited < Duration::from_secs(13), "{waited:?}");
+    // It may be any of them and the only one, for with its thread the stress is gone. The log has its
+    // number: `WARN: [15] closing: 421 ...`
+    let log = server.log();
+    let line = log.lines().find(|line| line.contains(farewell)).unwrap();
+    let session: usize = line.split(['[', ']']).nth(1).unwrap().parse().unwrap();
+    senders[session - readers.len() - 1].expect(farewell);
+    for reader in &mut readers {
+        reader.ask("CAPA", "+OK ");
+    }
+}
 
 #[test]
 fn a_silent_client_hears_421_after_the_timeout() {
