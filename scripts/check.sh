@@ -56,5 +56,8 @@ step cargo clippy --all-targets -- -D warnings
 RUSTDOCFLAGS='-D warnings' step cargo doc --no-deps --document-private-items
 step try_readme_patch
 step try_smuggling_patch
+# What cargo test does a few times, many times.
+step scripts/crash.sh 100
+SLOW_CLIENTS=480 step cargo test --quiet --test overload
 step scripts/faults.sh
 printf '\nAll checks passed.\n'

@@ -2,10 +2,33 @@
 
 mod common;
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use common::pop3::{self, POP3};
-use common::{Server, wait_until};
+use common::{Client, Server, wait_until};
+
+#[test]
+fn a_busy_server_ends_silent_senders_early_and_no_silent_readers() {
+    let server = Server::start_in(pop3::tree(0), &format!("--threads 16 {POP3}"));
+    let mut readers: Vec<Client> = (0..14).map(|_| pop3::greeted(&server)).collect();
+    let began = Instant::now();
+    // Four fifths of 16 are 12: with the 13th the server is under stress.
+    let mut senders: Vec<Client> = (0..13).map(|_| server.client()).collect();
+    let farewell = "421 localhost No whole line in 10 seconds, and nearly all threads are busy";
+    wait_until("a sender has to go", || server.log().contains(farewell));
+    let waited = began.elapsed();
+    assert!(waited >= Duration::from_secs(10) && waited < Duration::from_secs(13), "{waited:?}");
+    // It may be any of them and the only one, for with its thread the stress is gone. The log has its
+    // number: `WARN: [15] closing: 421 ...`
+    let log = server.log();
+    let line = log.lines().find(|line| line.contains(farewell)).unwrap();
+    let session: usize = line.split(['[', ']']).nth(1).unwrap().parse().unwrap();
+    senders[session - readers.len() - 1].expect(farewell);
+    for reader in &mut readers {
+        reader.ask("CAPA", "+OK ");
+    }
+}
 
 #[test]
 fn a_silent_client_hears_421_after_the_timeout() {
@@ -49,6 +72,34 @@ fn a_message_that_trickles_does_not_keep_its_thread() {
     drop(client);
     trickle.join().unwrap();
     wait_until("the trickle has left no file", || server.tree.files().is_empty());
+}
+
+#[test]
+fn after_its_message_a_slow_client_has_its_normal_time_again() {
+    let server = Server::start("--timeout 1");
+    let mut client = server.client();
+    client.begin_mail("hung@nuce.edu.vn");
+    client.ask(".", "250 ");
+    // Four seconds are the most that so short a message may take.
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(5) {
+        client.ask("NOOP", "250 ");
+        thread::sleep(Duration::from_millis(300));
+    }
+    client.ask("QUIT", "221 ");
+}
+
+#[test]
+fn a_client_that_goes_on_sending_after_its_last_reply_does_not_keep_its_thread() {
+    let server = Server::start("--threads 1");
+    let mut client = server.client();
+    client.ask("QUIT", "221 ");
+    let began = Instant::now();
+    let talk = client.keep_sending(b"NOOP\r\n", Duration::from_millis(50));
+    wait_until("the thread is free again", || server.connect().hear().starts_with("220 "));
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    drop(client);
+    talk.join().unwrap();
 }
 
 #[test]

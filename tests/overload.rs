@@ -62,7 +62,7 @@ const KINDS: [Slow; 6] = [
 #[cfg(target_os = "linux")]
 #[test]
 fn slow_clients_end_in_time_and_leave_nothing_behind() {
-    let count = times("SLOW_CLIENTS", 96);
+    let count = times("SLOW_CLIENTS", 48);
     let server = Server::start("--timeout 1 --threads 48");
     // The workers, and main, acceptor, turn-away and the one that waits for Ctrl-C.
     wait_until("all threads are there", || counts(&server).0 == 48 + 4);

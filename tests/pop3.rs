@@ -3,6 +3,7 @@
 mod common;
 
 use std::fs;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use common::pop3::{POP3, files_in, greeted, hear_lines, logged_in, mail, tree};
@@ -110,6 +111,20 @@ fn the_log_tells_the_teacher_why_a_login_fails() {
         wait_until(why, || server.log().contains(why));
     }
     assert!(!server.log().contains("secret"), "{}", server.log());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_in_the_place_of_the_password_keeps_nobody_waiting() {
+    let server = Server::start_in(tree(0), POP3);
+    let file = server.tree.root().join("nuce.edu.vn/hung/password");
+    fs::remove_file(&file).unwrap();
+    assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
+    let mut client = greeted(&server);
+    client.ask("USER hung", "+OK ");
+    // Whoever opens a pipe waits until somebody writes to it.
+    client.ask("PASS secret", "-ERR Wrong name or password, or no password file");
+    client.ask("QUIT", "+OK ");
 }
 
 #[cfg(unix)]

@@ -3,6 +3,7 @@
 mod common;
 
 use std::fs;
+use std::net::{TcpListener, TcpStream};
 
 use common::{Server, wait_until};
 
@@ -59,4 +60,27 @@ fn a_client_that_vanishes_in_data_leaves_no_file() {
     wait_until("the file is begun", || server.tree.files().len() == 1);
     drop(client);
     wait_until("the file is gone", || server.tree.files().is_empty());
+}
+
+#[test]
+fn an_ipv4_client_of_an_ipv6_server_is_named_by_its_ipv4_address() {
+    if !has_dual_stack() {
+        println!("skipped: no socket here serves both IPv6 and IPv4");
+        return;
+    }
+    let server = Server::start("--listen [::]:0");
+    // This client's address is ::ffff:127.0.0.1 there.
+    let mut client = server.client();
+    client.begin_mail("hung@nuce.edu.vn");
+    client.ask(".", "250 ");
+    let mail = String::from_utf8(server.tree.mail("nuce.edu.vn/hung").remove(0)).unwrap();
+    assert!(mail.contains("\nReceived: from client ([127.0.0.1])\n"), "{mail}");
+}
+
+/// Whether a socket that listens on every IPv6 address is reached over IPv4.
+fn has_dual_stack() -> bool {
+    TcpListener::bind("[::]:0").is_ok_and(|listener| {
+        let port = listener.local_addr().unwrap().port();
+        TcpStream::connect(("127.0.0.1", port)).is_ok()
+    })
 }

@@ -12,22 +12,29 @@ use common::{Server, wait_until};
 
 #[test]
 fn ctrl_c_says_421_to_the_idle_and_ends_with_status_0() {
-    for signal in ["-INT", "-TERM"] {
-        let mut server = Server::start("");
-        let mut idle = server.client();
-        let mut half_typed = server.client();
-        half_typed.send("HEL");
-        let mut in_data = server.client();
-        in_data.begin_mail("hung@nuce.edu.vn");
-        let began = Instant::now();
-        server.signal(signal);
-        for client in [&mut idle, &mut half_typed, &mut in_data] {
-            client.expect("421 localhost The server is stopping");
+    // Ctrl-C sends SIGINT; who stops a service sends SIGTERM.
+    let servers = [("-INT", Server::start("")), ("-TERM", Server::start(""))];
+    thread::scope(|scope| {
+        for (signal, server) in servers {
+            scope.spawn(move || stop_with(signal, server));
         }
-        assert_eq!(server.wait().code(), Some(0));
-        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
-        assert!(server.tree.files().is_empty());
+    });
+}
+
+/// Stops the server, in which clients are idle in every way that there is.
+fn stop_with(signal: &str, mut server: Server) {
+    let (mut idle, mut half_typed, mut in_data) =
+        (server.client(), server.client(), server.client());
+    half_typed.send("HEL");
+    in_data.begin_mail("hung@nuce.edu.vn");
+    let began = Instant::now();
+    server.signal(signal);
+    for client in [&mut idle, &mut half_typed, &mut in_data] {
+        client.expect("421 localhost The server is stopping");
     }
+    assert_eq!(server.wait().code(), Some(0));
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert!(server.tree.files().is_empty());
 }
 
 #[test]

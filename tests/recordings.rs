@@ -1,0 +1,139 @@
+//! Recordings: what `--record` and `replay --talk` write down can be played again.
+
+mod common;
+
+use std::fs;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use common::replay::{REPLAY, play, play_text};
+use common::{Server, Tree, wait_until};
+
+#[test]
+fn a_recorded_session_can_be_played() {
+    let tapes = Tree::empty();
+    let server = Server::start(&format!("--max-size 100000 --record {}", tapes.root().display()));
+    let sessions: [&[u8]; 6] = [
+        b"EHLO x\r\nMAIL FROM:<> SIZE=1\r\nRCPT TO:<hung@nuce.edu.vn>\r\nDATA\r\nCh\xc3\xa0o\r\n..\r\n.\r\nQUIT\r\n",
+        b"HELO x\nNOOP \xff\xf4\r\n\tx\r\n(closed)\r\nAUTH PLAIN secret\r\n",
+        b"HELO x\r\nMAIL FROM:<>\r\nRCPT TO:<hung@nuce.edu.vn>\r\nDATA\r\n\0\x80blank \r\na\r\n.\n",
+        b"GET / HTTP/1.1\r\n",
+        b"\x16\x03\x01\nNOOP\r\n",
+        &[&b"HELO x\r\nMAIL FROM:<>\r\nRCPT TO:<hung@nuce.edu.vn>\r\nDATA\r\n"[..], &[b'x'; 70_000], b"\r\n.\r\n"].concat(),
+    ];
+    for session in sessions {
+        let mut client = server.connect();
+        client.send(session);
+        client.close_write();
+        client.rest();
+    }
+    drop(server);
+    let mut files: Vec<PathBuf> =
+        fs::read_dir(tapes.root()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    assert_eq!(files.len(), sessions.len());
+    let texts: Vec<String> = files.iter().map(|file| fs::read_to_string(file).unwrap()).collect();
+    assert!(texts.iter().all(|text| text.contains("\nserver: --max-size 100000\n")));
+    assert!(texts.iter().all(|text| text.ends_with("S: (closed)\n")));
+    assert!(texts.concat().contains("\nC: (half-closed)\n"));
+    assert!(!texts.concat().contains("secret"));
+    let (_, said) = play(&[], &files);
+    assert!(said.ends_with("6 passed, 0 failed\n"), "{said}");
+}
+
+#[test]
+fn a_recorded_pop3_session_can_be_played_and_holds_no_password() {
+    let (tapes, tree) = (Tree::empty(), Tree::new());
+    let new = tree.add("nuce.edu.vn/hung/new");
+    fs::write(new.with_file_name("password"), "secret").unwrap();
+    fs::write(new.join("1.a"), "Subject: caf\u{e9} *\n").unwrap();
+    let flags =
+        format!("--timeout 7 --show --pop3 127.0.0.1:0 --record {}", tapes.root().display());
+    let server = Server::start_in(tree, &flags);
+    let long = format!("PASS {}secret\r\n", "x".repeat(600));
+    let odd = format!(
+        "USER compass\r\npass secret\nPAS\u{8} PASS secret\r\nPSAS secret\r\n{long}PASS x secret\r\n"
+    );
+    let plain = "USER hung\r\nPASS secret\r\nLIST\r\nUIDL 1\r\nRETR 1\r\nDELE 1\r\nQUIT\r\n";
+    let mut texts = Vec::new();
+    for session in [odd.as_str(), plain] {
+        let mut client = server.connect_pop3();
+        client.send(session);
+        client.close_write();
+        client.rest();
+        for entry in fs::read_dir(tapes.root()).unwrap() {
+            let path = entry.unwrap().path();
+            texts.push(fs::read_to_string(&path).unwrap());
+            fs::remove_file(path).unwrap();
+        }
+    }
+    assert!(!server.log().contains("secret"), "{}", server.log());
+    let [odd, plain] = &texts[..] else { panic!("two recordings: {texts:?}") };
+    // What was not understood before the login is hidden, and the reply to it with it.
+    assert!(!odd.contains("secret") && odd.contains("\nC: USER compass\n"), "{odd}");
+    assert_eq!(odd.matches("C: *\nS: -ERR *\n").count(), 4, "{odd}");
+    assert!(odd.contains("\nC: PASS *\nS: -ERR Wrong name or password"), "{odd}");
+    let (status, said) = play_text(&tapes, "odd.txt", odd);
+    assert_eq!(status, Some(0), "{odd}{said}");
+    assert!(plain.contains("\nserver: --timeout 7\nport: pop3\nS: +OK "), "{plain}");
+    assert!(plain.contains("\nC: PASS *\n") && !plain.contains("secret"), "{plain}");
+    // Who plays it again puts the mailbox in front; the password is the one in the recording.
+    let mailbox = "file: nuce.edu.vn/hung/password = *\n\
+                   file: nuce.edu.vn/hung/new/1.a = Subject: caf\u{e9} *\n";
+    let text = plain.replace("port: pop3\n", &format!("{mailbox}port: pop3\n"));
+    let (status, said) = play_text(&tapes, "conversation.txt", &text);
+    assert_eq!(status, Some(0), "{plain}{said}");
+}
+
+#[test]
+fn a_recording_that_cannot_be_written_does_not_disturb_the_session() {
+    let tapes = Tree::empty();
+    let server = Server::start(&format!("--record {}", tapes.root().display()));
+    fs::remove_dir_all(tapes.root()).unwrap();
+    let mut client = server.client();
+    client.begin_mail("hung@nuce.edu.vn");
+    client.ask(".", "250 ");
+    wait_until("the log says so", || server.log().contains("WARN: cannot record in"));
+}
+
+#[test]
+fn talk_sends_what_is_typed_and_saves_the_conversation() {
+    let server = Server::start("");
+    let folder = Tree::empty();
+    let saved = folder.root().join("saved.txt");
+    let mut talk = Command::new(REPLAY)
+        .args(["--talk", &format!("127.0.0.1:{}", server.port), "--save"])
+        .arg(&saved)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut keyboard = talk.stdin.take().unwrap();
+    let typed = [
+        "HELO me",
+        "FROB\u{8}",
+        "MAIL FROM:<>",
+        "RCPT TO:<hung@nuce.edu.vn>",
+        "DATA",
+        "an empty line\n\n.",
+        "QUIT",
+    ];
+    for (heard, line) in typed.iter().enumerate() {
+        // A person waits for the answer, and before the first line for the greeting.
+        wait_until("the server has answered", || {
+            let text = fs::read_to_string(&saved).unwrap_or_default();
+            text.lines().filter(|line| line.starts_with("S: ")).count() > heard
+        });
+        writeln!(keyboard, "{line}").unwrap();
+    }
+    let output = talk.wait_with_output().unwrap();
+    assert!(output.status.success());
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("C: FROB\\u{8}\nS: 500 Your Backspace key"), "{said}");
+    assert_eq!(server.tree.mail("nuce.edu.vn/hung").len(), 1);
+    let text = fs::read_to_string(&saved).unwrap();
+    let (status, said) = play(&[], &[saved]);
+    assert_eq!(status, Some(0), "{text}{said}");
+    assert!(text.contains("C! FROB\\x08\\r\\n\n") && text.ends_with("S: (closed)\n"), "{text}");
+}
