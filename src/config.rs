@@ -11,8 +11,8 @@ use crate::address::is_domain;
 
 /// The most threads that `--threads` may ask for.
 const MAX_THREADS: usize = 10_000;
-/// The longest `--timeout` in seconds, eleven days.
-const MAX_SECONDS: u64 = 1_000_000;
+/// The longest duration that a flag takes: 30 days, in seconds.
+const MAX_SECONDS: u64 = 30 * 24 * 60 * 60;
 
 /// What `--help` prints. In brackets stand the defaults, those of `Config::default`.
 const HELP: &str = "\
@@ -25,7 +25,7 @@ Usage: mini-smtpd [FLAG VALUE]...
   --hostname NAME        this server's name in its replies               [localhost]
   --mailboxes FOLDER     the mailbox tree, <domain>/<user>/              [mailboxes]
   --threads N            clients that are served at once, 1 to 10000     [64]
-  --timeout SECONDS      time for one whole line, however it drips       [300]
+  --timeout DURATION     time for one whole line, however it drips       [5m]
   --max-size OCTETS      the largest message                             [10485760]
   --max-recipients N     the most recipients of one message              [100]
   --max-per-client N     the most sessions from one address; 0 is no limit  [0]
@@ -35,6 +35,7 @@ Usage: mini-smtpd [FLAG VALUE]...
   --help                 print this
   --version              print the version
 
+A DURATION is 20s, 5m, 2h or 5d; a bare number is seconds.
 mkdir makes a mailbox: mailboxes/example.com/lan receives mail for lan@example.com.
 ";
 
@@ -152,10 +153,7 @@ pub fn parse(mut args: impl Iterator<Item = OsString>) -> Result<Action, String>
             "--hostname" => config.hostname = parse_hostname(text(value()?))?,
             "--mailboxes" => config.mailboxes = PathBuf::from(value()?),
             "--threads" => config.threads = parse_number(flag, value()?, 1..=MAX_THREADS)?,
-            "--timeout" => {
-                let seconds = parse_number(flag, value()?, 1..=MAX_SECONDS)?;
-                config.timeout = Duration::from_secs(seconds);
-            }
+            "--timeout" => config.timeout = parse_duration(flag, text(value()?))?,
             "--max-size" => config.max_size = parse_number(flag, value()?, 1..=u64::MAX)?,
             "--max-recipients" => {
                 config.max_recipients = parse_number(flag, value()?, 1..=usize::MAX)?;
@@ -209,6 +207,26 @@ where
         _ => {
             let (least, most) = range.into_inner();
             Err(format!("{flag} takes a number from {least} to {most}, not {value:?}"))
+        }
+    }
+}
+
+/// Parses a duration such as `20s`, `5m`, `2h` or `5d`; a bare number is seconds.
+fn parse_duration(flag: &str, value: String) -> Result<Duration, String> {
+    let digits = value.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = value.split_at(digits);
+    let unit = match unit {
+        "" | "s" => Some(1),
+        "m" => Some(60),
+        "h" => Some(60 * 60),
+        "d" => Some(24 * 60 * 60),
+        _ => None,
+    };
+    let number: Option<u64> = number.parse().ok();
+    match number.zip(unit).and_then(|(number, unit)| number.checked_mul(unit)) {
+        Some(seconds @ 1..=MAX_SECONDS) => Ok(Duration::from_secs(seconds)),
+        Some(_) | None => {
+            Err(format!("{flag} takes a time from 1s to 30d such as 20s or 5m, not {value:?}"))
         }
     }
 }
@@ -317,6 +335,18 @@ mod tests {
     }
 
     #[test]
+    fn a_duration_has_a_unit_or_is_in_seconds() {
+        for (written, seconds) in
+            [("20", 20), ("20s", 20), ("5m", 300), ("2h", 7200), ("5d", 432_000)]
+        {
+            let timeout = config(&format!("--timeout {written}")).timeout;
+            assert_eq!(timeout, Duration::from_secs(seconds), "{written}");
+        }
+        // A recording says it in seconds, which can be read back.
+        assert_eq!(config("--timeout 2m").server_line().as_deref(), Some("server: --timeout 120"));
+    }
+
+    #[test]
     fn a_recording_names_the_flags_that_shape_the_answers() {
         assert_eq!(config("--threads 3 --show").server_line(), None);
         let flags = "--hostname a.vn --timeout 2 --max-size 3 --max-recipients 4";
@@ -332,12 +362,18 @@ mod tests {
             ("--threads 0", "from 1 to 10000"),
             ("--threads 10001", "from 1 to 10000"),
             ("--threads many", "from 1 to 10000"),
-            ("--timeout 0", "from 1"),
-            ("--timeout -1", "from 1"),
+            ("--timeout 0", "from 1s to 30d"),
+            ("--timeout 0m", "from 1s to 30d"),
+            ("--timeout -1", "from 1s to 30d"),
+            ("--timeout 31d", "from 1s to 30d"),
+            ("--timeout 5w", "from 1s to 30d"),
+            ("--timeout m", "from 1s to 30d"),
+            ("--timeout 999999999999999999d", "from 1s to 30d"),
             ("--max-size 1.5", "from 1"),
             ("--max-recipients 0", "from 1"),
             ("--max-per-client x", "from 0"),
             ("--show=no", "takes no value"),
+            ("--no-sync=false", "takes no value"),
             ("--hostname bad_name", "bad_name"),
             ("--hostname [127.0.0.1]", "domain"),
         ] {
