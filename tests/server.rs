@@ -3,7 +3,7 @@
 mod common;
 
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::thread;
@@ -231,6 +231,33 @@ fn a_second_ctrl_c_ends_the_server_at_once() {
 }
 
 #[cfg(unix)]
+/// A pipe that is full makes every session wait that has something to log. The stop does not wait.
+#[cfg(unix)]
+#[test]
+fn a_log_that_nobody_reads_does_not_keep_the_server_from_stopping() {
+    for (signals, status) in [(1, 0), (2, 130)] {
+        let tree = Tree::new();
+        let pipe = tree.root().join("log").display().to_string();
+        // The server itself has the pipe open for reading, and does not read.
+        let first = format!("mkfifo '{pipe}'; exec 2<>'{pipe}'");
+        let mut server = Server::start_after(&first, tree, "--show");
+        let mut stream = server.client().stream.into_inner();
+        stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+        stream.write_all(b"HELP\r\n").unwrap();
+        while matches!(stream.read(&mut [0; 4096]), Ok(1..)) {
+            stream.write_all(b"HELP\r\n").unwrap();
+        }
+        let began = Instant::now();
+        for _ in 0..signals {
+            server.signal("-TERM");
+            thread::sleep(Duration::from_millis(100));
+        }
+        assert_eq!(server.wait().code(), Some(status));
+        println!("ended {:?} after {signals} signals", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    }
+}
+
 #[test]
 fn a_client_that_comes_while_the_server_stops_hears_421() {
     let mut server = Server::start("");
