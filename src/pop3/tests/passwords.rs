@@ -29,6 +29,37 @@ fn a_stranger_hears_the_same_whatever_is_wrong() {
 }
 
 #[test]
+fn a_name_that_is_too_long_for_a_file_is_as_wrong_as_any_other() {
+    let long = "x".repeat(300);
+    for user in [long.clone(), format!("{long}@nuce.edu.vn"), format!("hung@{long}")] {
+        let output = answers(&store(), format!("USER {user}\r\nPASS secret\r\n").as_bytes());
+        assert!(output.contains("-ERR Wrong name or password"), "{output}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_password_file_that_cannot_be_read_is_as_wrong_as_any_other() {
+    let store = store();
+    let file = store.tree.root().join("nuce.edu.vn/hung/password");
+    fs::remove_file(&file).unwrap();
+    // A circle, since nothing is unreadable for root.
+    std::os::unix::fs::symlink(&file, &file).unwrap();
+    let output = answers(&store, LOG_IN);
+    assert!(output.contains("-ERR Wrong name or password"), "{output}");
+}
+
+#[test]
+fn a_tree_that_is_gone_is_no_wrong_password() {
+    let store = store();
+    fs::remove_dir_all(store.tree.root()).unwrap();
+    for user in ["hung", "hung@nuce.edu.vn", "nobody@nuce.edu.vn", "nobody@a.vn"] {
+        let output = answers(&store, format!("USER {user}\r\nPASS secret\r\n").as_bytes());
+        assert!(output.contains("-ERR The mailbox cannot be read now"), "{output}");
+    }
+}
+
+#[test]
 fn a_password_may_hold_blanks_and_is_used_up_by_one_pass() {
     let store = store();
     fs::write(store.tree.root().join("nuce.edu.vn/hung/password"), "two  words\r\n").unwrap();
