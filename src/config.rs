@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fmt::Display;
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -29,6 +30,7 @@ Usage: mini-smtpd [FLAG VALUE]...
   --max-size OCTETS      the largest message                             [10485760]
   --max-recipients N     the most recipients of one message              [100]
   --max-per-client N     the most sessions from one address; 0 is no limit  [0]
+  --trust ADDRESS,...    clients elsewhere that are treated as if they were on this machine
   --record FOLDER        write each session to a file there, for replay
   --show                 print each conversation (the same as RUST_LOG=debug)
   --no-sync              no fsync: faster, but a power cut loses mail
@@ -60,6 +62,8 @@ pub struct Config {
     pub max_recipients: usize,
     /// The most sessions from one address; 0 is no limit.
     pub max_per_client: usize,
+    /// The clients elsewhere that are treated as if they were on this machine.
+    pub trust: Vec<IpAddr>,
     /// Where sessions are recorded, if they are.
     pub record: Option<PathBuf>,
     /// Whether conversations go into the log.
@@ -101,6 +105,7 @@ impl Default for Config {
             max_size: 10 * 1024 * 1024,
             max_recipients: 100,
             max_per_client: 0,
+            trust: Vec::new(),
             record: None,
             show: false,
             sync: true,
@@ -128,6 +133,14 @@ impl Config {
             flags += &format!(" --max-recipients {max_recipients}");
         }
         (!flags.is_empty()).then(|| format!("server:{flags}"))
+    }
+
+    /// Whether the client at the address `client`, which connected to our address `local`, is on this
+    /// machine, or named by `--trust`.
+    pub fn is_trusted(&self, client: IpAddr, local: IpAddr) -> bool {
+        // An IPv4 client of a socket that listens on [::] has an address like ::ffff:127.0.0.1.
+        let (client, local) = (client.to_canonical(), local.to_canonical());
+        client.is_loopback() || client == local || self.trust.contains(&client)
     }
 }
 
@@ -161,6 +174,7 @@ pub fn parse(mut args: impl Iterator<Item = OsString>) -> Result<Action, String>
             "--max-per-client" => {
                 config.max_per_client = parse_number(flag, value()?, 0..=usize::MAX)?;
             }
+            "--trust" => config.trust = parse_addresses(flag, &text(value()?))?,
             "--record" => config.record = Some(PathBuf::from(value()?)),
             "--show" => config.show = true,
             "--no-sync" => config.sync = false,
@@ -194,6 +208,14 @@ fn parse_hostname(name: String) -> Result<String, String> {
     } else {
         Err(format!("--hostname takes a domain name such as nuce.edu.vn, not {name:?}"))
     }
+}
+
+/// Parses IP addresses with commas between them.
+fn parse_addresses(flag: &str, value: &str) -> Result<Vec<IpAddr>, String> {
+    let parse = |address: &str| address.parse().map(|address: IpAddr| address.to_canonical());
+    value.split(',').map(parse).collect::<Result<_, _>>().map_err(|_| {
+        format!("{flag} takes addresses such as 192.0.2.7 or 192.0.2.7,2001:db8::7, not {value:?}")
+    })
 }
 
 /// Parses a number in `range`.
@@ -236,6 +258,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use std::net::Ipv6Addr;
 
     fn parse_line(line: &str) -> Result<Action, String> {
         parse(line.split_whitespace().map(OsString::from))
@@ -295,7 +318,8 @@ mod tests {
         assert_eq!(config(""), Config::default());
         for (typed, default) in listed() {
             let Some(default) = default else {
-                assert_eq!(parse_line(typed).err(), None, "{typed}");
+                let example = typed.replace("ADDRESS,...", "::1");
+                assert_eq!(parse_line(&example).err(), None, "{typed}");
                 continue;
             };
             let flag = typed.split(' ').next().unwrap();
@@ -321,12 +345,13 @@ mod tests {
             max_recipients: 2,
             max_per_client: 5,
             record: Some(PathBuf::from("tape")),
+            trust: vec![IpAddr::from([192, 0, 2, 7]), Ipv6Addr::LOCALHOST.into()],
             show: true,
             sync: false,
         };
         let line = "--listen [::1]:0 --pop3 [::1]:1 --hostname=nuce.edu.vn --mailboxes tree \
                     --threads 10000 --timeout=7 --max-size 1 --max-recipients 2 \
-                    --max-per-client 5 --record tape --show --no-sync";
+                    --max-per-client 5 --record tape --trust ::ffff:192.0.2.7,::1 --show --no-sync";
         assert_eq!(config(line), wanted);
         for flag in setting_flags() {
             assert!(line.contains(&flag), "{flag} is not tried here");
@@ -354,6 +379,38 @@ mod tests {
     }
 
     #[test]
+    fn clients_on_this_machine_and_those_of_trust_are_trusted() {
+        let config = config("--trust 192.0.2.7,2001:db8::7");
+        let is_trusted = |client: &str, local: &str| {
+            config.is_trusted(client.parse().unwrap(), local.parse().unwrap())
+        };
+        for (client, local) in [
+            ("127.0.0.1", "127.0.0.1"),
+            ("127.0.0.2", "127.0.0.1"),
+            ("::1", "::1"),
+            // An IPv4 client of a socket that listens on [::].
+            ("::ffff:127.0.0.1", "::ffff:127.0.0.1"),
+            // This machine, by its address in the network.
+            ("198.51.100.1", "198.51.100.1"),
+            ("::ffff:198.51.100.1", "198.51.100.1"),
+            ("192.0.2.7", "198.51.100.1"),
+            ("::ffff:192.0.2.7", "::ffff:198.51.100.1"),
+            ("2001:db8::7", "2001:db8::1"),
+        ] {
+            assert!(is_trusted(client, local), "{client} to {local}");
+        }
+        for (client, local) in [
+            ("192.0.2.8", "198.51.100.1"),
+            ("198.51.100.1", "127.0.0.1"),
+            ("2001:db8::8", "2001:db8::1"),
+            ("::7f00:1", "::1:1"),
+            ("0.0.0.0", "198.51.100.1"),
+        ] {
+            assert!(!is_trusted(client, local), "{client} to {local}");
+        }
+    }
+
+    #[test]
     fn a_wrong_command_line_is_answered_in_one_line() {
         for (line, word) in [
             ("--frob", "--frob"),
@@ -372,6 +429,9 @@ mod tests {
             ("--max-size 1.5", "from 1"),
             ("--max-recipients 0", "from 1"),
             ("--max-per-client x", "from 0"),
+            ("--trust a.vn", "takes addresses"),
+            ("--trust 192.0.2.7,", "takes addresses"),
+            ("--trust 192.0.2.0/24", "takes addresses"),
             ("--show=no", "takes no value"),
             ("--no-sync=false", "takes no value"),
             ("--hostname bad_name", "bad_name"),

@@ -293,9 +293,11 @@ impl Port {
             Protocol::Pop3 => {
                 info!("[{session}] {address} connected for POP3, {busy} of {threads} threads busy");
                 deadline = Deadline::patient(pop3::timeout(config), stop);
+                let local = stream.local_addr()?.ip();
                 wire = Wire::new(stream, &deadline)?;
-                let (deadline, penalty) = (&deadline, login::PENALTY);
-                let context = pop3::Context { session, config, mailboxes, deadline, penalty };
+                let (client, deadline, penalty) = (address.ip(), &deadline, login::PENALTY);
+                let context =
+                    pop3::Context { session, client, local, config, mailboxes, deadline, penalty };
                 pop3::Conversation::new(&wire, &wire, context).run()
             }
         };
