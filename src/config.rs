@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fmt::Display;
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -11,8 +12,8 @@ use crate::address::is_domain;
 
 /// The most threads that `--threads` may ask for.
 const MAX_THREADS: usize = 10_000;
-/// The longest `--timeout` in seconds, eleven days.
-const MAX_SECONDS: u64 = 1_000_000;
+/// The longest duration that a flag takes: 30 days, in seconds.
+const MAX_SECONDS: u64 = 30 * 24 * 60 * 60;
 
 /// What `--help` prints. In brackets stand the defaults, those of `Config::default`.
 const HELP: &str = "\
@@ -25,16 +26,18 @@ Usage: mini-smtpd [FLAG VALUE]...
   --hostname NAME        this server's name in its replies               [localhost]
   --mailboxes FOLDER     the mailbox tree, <domain>/<user>/              [mailboxes]
   --threads N            clients that are served at once, 1 to 10000     [64]
-  --timeout SECONDS      time for one whole line, however it drips       [300]
+  --timeout DURATION     time for one whole line, however it drips       [5m]
   --max-size OCTETS      the largest message                             [10485760]
   --max-recipients N     the most recipients of one message              [100]
   --max-per-client N     the most sessions from one address; 0 is no limit  [0]
+  --trust ADDRESS,...    clients elsewhere that are treated as if they were on this machine
   --record FOLDER        write each session to a file there, for replay
   --show                 print each conversation (the same as RUST_LOG=debug)
   --no-sync              no fsync: faster, but a power cut loses mail
   --help                 print this
   --version              print the version
 
+A DURATION is 20s, 5m, 2h or 5d; a bare number is seconds.
 mkdir makes a mailbox: mailboxes/example.com/lan receives mail for lan@example.com.
 ";
 
@@ -59,6 +62,8 @@ pub struct Config {
     pub max_recipients: usize,
     /// The most sessions from one address; 0 is no limit.
     pub max_per_client: usize,
+    /// The clients elsewhere that are treated as if they were on this machine.
+    pub trust: Vec<IpAddr>,
     /// Where sessions are recorded, if they are.
     pub record: Option<PathBuf>,
     /// Whether conversations go into the log.
@@ -100,6 +105,7 @@ impl Default for Config {
             max_size: 10 * 1024 * 1024,
             max_recipients: 100,
             max_per_client: 0,
+            trust: Vec::new(),
             record: None,
             show: false,
             sync: true,
@@ -128,6 +134,14 @@ impl Config {
         }
         (!flags.is_empty()).then(|| format!("server:{flags}"))
     }
+
+    /// Whether the client at the address `client`, which connected to our address `local`, is on this
+    /// machine, or named by `--trust`.
+    pub fn is_trusted(&self, client: IpAddr, local: IpAddr) -> bool {
+        // An IPv4 client of a socket that listens on [::] has an address like ::ffff:127.0.0.1.
+        let (client, local) = (client.to_canonical(), local.to_canonical());
+        client.is_loopback() || client == local || self.trust.contains(&client)
+    }
 }
 
 /// Parses the arguments, without the program's own name.
@@ -152,10 +166,7 @@ pub fn parse(mut args: impl Iterator<Item = OsString>) -> Result<Action, String>
             "--hostname" => config.hostname = parse_hostname(text(value()?))?,
             "--mailboxes" => config.mailboxes = PathBuf::from(value()?),
             "--threads" => config.threads = parse_number(flag, value()?, 1..=MAX_THREADS)?,
-            "--timeout" => {
-                let seconds = parse_number(flag, value()?, 1..=MAX_SECONDS)?;
-                config.timeout = Duration::from_secs(seconds);
-            }
+            "--timeout" => config.timeout = parse_duration(flag, text(value()?))?,
             "--max-size" => config.max_size = parse_number(flag, value()?, 1..=u64::MAX)?,
             "--max-recipients" => {
                 config.max_recipients = parse_number(flag, value()?, 1..=usize::MAX)?;
@@ -163,6 +174,7 @@ pub fn parse(mut args: impl Iterator<Item = OsString>) -> Result<Action, String>
             "--max-per-client" => {
                 config.max_per_client = parse_number(flag, value()?, 0..=usize::MAX)?;
             }
+            "--trust" => config.trust = parse_addresses(flag, &text(value()?))?,
             "--record" => config.record = Some(PathBuf::from(value()?)),
             "--show" => config.show = true,
             "--no-sync" => config.sync = false,
@@ -198,6 +210,14 @@ fn parse_hostname(name: String) -> Result<String, String> {
     }
 }
 
+/// Parses IP addresses with commas between them.
+fn parse_addresses(flag: &str, value: &str) -> Result<Vec<IpAddr>, String> {
+    let parse = |address: &str| address.parse().map(|address: IpAddr| address.to_canonical());
+    value.split(',').map(parse).collect::<Result<_, _>>().map_err(|_| {
+        format!("{flag} takes addresses such as 192.0.2.7 or 192.0.2.7,2001:db8::7, not {value:?}")
+    })
+}
+
 /// Parses a number in `range`.
 fn parse_number<N>(flag: &str, value: OsString, range: RangeInclusive<N>) -> Result<N, String>
 where
@@ -213,11 +233,32 @@ where
     }
 }
 
+/// Parses a duration such as `20s`, `5m`, `2h` or `5d`; a bare number is seconds.
+fn parse_duration(flag: &str, value: String) -> Result<Duration, String> {
+    let digits = value.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = value.split_at(digits);
+    let unit = match unit {
+        "" | "s" => Some(1),
+        "m" => Some(60),
+        "h" => Some(60 * 60),
+        "d" => Some(24 * 60 * 60),
+        _ => None,
+    };
+    let number: Option<u64> = number.parse().ok();
+    match number.zip(unit).and_then(|(number, unit)| number.checked_mul(unit)) {
+        Some(seconds @ 1..=MAX_SECONDS) => Ok(Duration::from_secs(seconds)),
+        Some(_) | None => {
+            Err(format!("{flag} takes a time from 1s to 30d such as 20s or 5m, not {value:?}"))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use std::net::Ipv6Addr;
 
     fn parse_line(line: &str) -> Result<Action, String> {
         parse(line.split_whitespace().map(OsString::from))
@@ -277,7 +318,8 @@ mod tests {
         assert_eq!(config(""), Config::default());
         for (typed, default) in listed() {
             let Some(default) = default else {
-                assert_eq!(parse_line(typed).err(), None, "{typed}");
+                let example = typed.replace("ADDRESS,...", "::1");
+                assert_eq!(parse_line(&example).err(), None, "{typed}");
                 continue;
             };
             let flag = typed.split(' ').next().unwrap();
@@ -303,12 +345,13 @@ mod tests {
             max_recipients: 2,
             max_per_client: 5,
             record: Some(PathBuf::from("tape")),
+            trust: vec![IpAddr::from([192, 0, 2, 7]), Ipv6Addr::LOCALHOST.into()],
             show: true,
             sync: false,
         };
         let line = "--listen [::1]:0 --pop3 [::1]:1 --hostname=nuce.edu.vn --mailboxes tree \
                     --threads 10000 --timeout=7 --max-size 1 --max-recipients 2 \
-                    --max-per-client 5 --record tape --show --no-sync";
+                    --max-per-client 5 --record tape --trust ::ffff:192.0.2.7,::1 --show --no-sync";
         assert_eq!(config(line), wanted);
         for flag in setting_flags() {
             assert!(line.contains(&flag), "{flag} is not tried here");
@@ -317,10 +360,54 @@ mod tests {
     }
 
     #[test]
+    fn a_duration_has_a_unit_or_is_in_seconds() {
+        for (written, seconds) in
+            [("20", 20), ("20s", 20), ("5m", 300), ("2h", 7200), ("5d", 432_000)]
+        {
+            let timeout = config(&format!("--timeout {written}")).timeout;
+            assert_eq!(timeout, Duration::from_secs(seconds), "{written}");
+        }
+        // A recording says it in seconds, which can be read back.
+        assert_eq!(config("--timeout 2m").server_line().as_deref(), Some("server: --timeout 120"));
+    }
+
+    #[test]
     fn a_recording_names_the_flags_that_shape_the_answers() {
         assert_eq!(config("--threads 3 --show").server_line(), None);
         let flags = "--hostname a.vn --timeout 2 --max-size 3 --max-recipients 4";
         assert_eq!(config(flags).server_line(), Some(format!("server: {flags}")));
+    }
+
+    #[test]
+    fn clients_on_this_machine_and_those_of_trust_are_trusted() {
+        let config = config("--trust 192.0.2.7,2001:db8::7");
+        let is_trusted = |client: &str, local: &str| {
+            config.is_trusted(client.parse().unwrap(), local.parse().unwrap())
+        };
+        for (client, local) in [
+            ("127.0.0.1", "127.0.0.1"),
+            ("127.0.0.2", "127.0.0.1"),
+            ("::1", "::1"),
+            // An IPv4 client of a socket that listens on [::].
+            ("::ffff:127.0.0.1", "::ffff:127.0.0.1"),
+            // This machine, by its address in the network.
+            ("198.51.100.1", "198.51.100.1"),
+            ("::ffff:198.51.100.1", "198.51.100.1"),
+            ("192.0.2.7", "198.51.100.1"),
+            ("::ffff:192.0.2.7", "::ffff:198.51.100.1"),
+            ("2001:db8::7", "2001:db8::1"),
+        ] {
+            assert!(is_trusted(client, local), "{client} to {local}");
+        }
+        for (client, local) in [
+            ("192.0.2.8", "198.51.100.1"),
+            ("198.51.100.1", "127.0.0.1"),
+            ("2001:db8::8", "2001:db8::1"),
+            ("::7f00:1", "::1:1"),
+            ("0.0.0.0", "198.51.100.1"),
+        ] {
+            assert!(!is_trusted(client, local), "{client} to {local}");
+        }
     }
 
     #[test]
@@ -332,12 +419,21 @@ mod tests {
             ("--threads 0", "from 1 to 10000"),
             ("--threads 10001", "from 1 to 10000"),
             ("--threads many", "from 1 to 10000"),
-            ("--timeout 0", "from 1"),
-            ("--timeout -1", "from 1"),
+            ("--timeout 0", "from 1s to 30d"),
+            ("--timeout 0m", "from 1s to 30d"),
+            ("--timeout -1", "from 1s to 30d"),
+            ("--timeout 31d", "from 1s to 30d"),
+            ("--timeout 5w", "from 1s to 30d"),
+            ("--timeout m", "from 1s to 30d"),
+            ("--timeout 999999999999999999d", "from 1s to 30d"),
             ("--max-size 1.5", "from 1"),
             ("--max-recipients 0", "from 1"),
             ("--max-per-client x", "from 0"),
+            ("--trust a.vn", "takes addresses"),
+            ("--trust 192.0.2.7,", "takes addresses"),
+            ("--trust 192.0.2.0/24", "takes addresses"),
             ("--show=no", "takes no value"),
+            ("--no-sync=false", "takes no value"),
             ("--hostname bad_name", "bad_name"),
             ("--hostname [127.0.0.1]", "domain"),
         ] {

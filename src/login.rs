@@ -51,6 +51,8 @@ enum Verdict {
     Wrong,
     /// There is no password file, or nothing in it: nobody can log in.
     NoneIsSet,
+    /// The password file is there and cannot be read. To say so would tell that the name exists.
+    Unreadable,
 }
 
 impl Password {
@@ -74,7 +76,7 @@ impl<'a> Logins<'a> {
     /// answered late.
     ///
     /// # Errors
-    /// When the mailbox or its password cannot be read; that is no guess.
+    /// When the mailbox tree cannot be read; that is no guess.
     pub fn check(
         &mut self,
         user: &str,
@@ -100,7 +102,7 @@ impl<'a> Logins<'a> {
             return Ok(None);
         };
         let address = mailbox.address();
-        match compare(&mailbox, password)? {
+        match compare(&mailbox, password) {
             Verdict::Right => return Ok(Some(mailbox)),
             Verdict::Wrong => log::warn!("[{session}] no login as {address}: wrong password"),
             Verdict::NoneIsSet => log::warn!(
@@ -108,16 +110,23 @@ impl<'a> Logins<'a> {
                  printf 'a-password\\n' > {}",
                 mailbox.note_path(FILE).display()
             ),
+            Verdict::Unreadable => {
+                log::warn!("[{session}] no login as {address}: the password cannot be read");
+            }
         }
         Ok(None)
     }
 }
 
 /// Compares what was typed with the password of the mailbox.
-fn compare(mailbox: &Mailbox, typed: &Password) -> Result<Verdict, StoreError> {
-    let Some(secret) = mailbox.note(FILE)? else { return Ok(Verdict::NoneIsSet) };
+fn compare(mailbox: &Mailbox, typed: &Password) -> Verdict {
+    let secret = match mailbox.note(FILE) {
+        Ok(Some(secret)) => secret,
+        Ok(None) => return Verdict::NoneIsSet,
+        Err(StoreError::DiskFull | StoreError::Failed) => return Verdict::Unreadable,
+    };
     warn_if_others_can_read(&mailbox.note_path(FILE));
-    Ok(if is_same(typed.0.as_bytes(), &secret) { Verdict::Right } else { Verdict::Wrong })
+    if is_same(typed.0.as_bytes(), &secret) { Verdict::Right } else { Verdict::Wrong }
 }
 
 /// Compares in a time that depends on the length of `given` alone, so that a clock does not tell how
@@ -163,7 +172,7 @@ mod tests {
     }
 
     /// What `given` is worth for lan.
-    fn verdict(mailboxes: &MailboxTree, given: &str) -> Result<Verdict, StoreError> {
+    fn verdict(mailboxes: &MailboxTree, given: &str) -> Verdict {
         let mailbox = mailboxes.find_user("lan").unwrap().unwrap();
         compare(&mailbox, &Password::new(given.to_owned()))
     }
@@ -180,7 +189,7 @@ mod tests {
             b"\xff\xfet\0w\0o\0 \0w\0o\0r\0d\0s\0\r\0\n\0",
         ] {
             fs::write(&file, content).unwrap();
-            assert_eq!(verdict(&mailboxes, "two words"), Ok(Verdict::Right), "{content:?}");
+            assert_eq!(verdict(&mailboxes, "two words"), Verdict::Right, "{content:?}");
             for wrong in [
                 "",
                 "t",
@@ -192,25 +201,31 @@ mod tests {
                 // Two letters that differ from the right ones in the same bit.
                 "uvo words",
             ] {
-                assert_eq!(verdict(&mailboxes, wrong), Ok(Verdict::Wrong), "{wrong}");
+                assert_eq!(verdict(&mailboxes, wrong), Verdict::Wrong, "{wrong}");
             }
         }
     }
 
     #[cfg(unix)]
     #[test]
-    fn a_password_that_cannot_be_read_is_an_error_and_no_guess() {
+    fn a_password_that_cannot_be_read_lets_nobody_in() {
         let (_tree, mailboxes, file) = tree();
         std::os::unix::fs::symlink(&file, &file).unwrap();
-        assert_eq!(verdict(&mailboxes, "x"), Err(StoreError::Failed));
+        assert_eq!(verdict(&mailboxes, "x"), Verdict::Unreadable);
+    }
+
+    #[test]
+    fn a_tree_that_is_gone_is_an_error_and_no_guess() {
+        let (tree, mailboxes, file) = tree();
+        fs::remove_dir_all(tree.root()).unwrap();
         let deadline = Deadline::patient(Duration::from_secs(1), StopFlag::default());
         let mut logins = Logins::new(1, &mailboxes, Duration::ZERO);
         for _ in 0..MAX_WRONG_PASSWORDS {
-            let login = logins.check("lan", &Password::new("x".to_owned()), &deadline);
+            let login = logins.check("lan@a.vn", &Password::new("x".to_owned()), &deadline);
             assert_eq!(login.unwrap_err(), StoreError::Failed);
         }
-        fs::remove_file(&file).unwrap();
-        let login = logins.check("lan", &Password::new("x".to_owned()), &deadline);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        let login = logins.check("lan@a.vn", &Password::new("x".to_owned()), &deadline);
         assert!(matches!(login, Ok(Login::Wrong)), "{login:?}");
     }
 
@@ -218,17 +233,17 @@ mod tests {
     fn without_a_password_nobody_is_let_in() {
         let (_tree, mailboxes, file) = tree();
         for given in ["", "x"] {
-            assert_eq!(verdict(&mailboxes, given), Ok(Verdict::NoneIsSet));
+            assert_eq!(verdict(&mailboxes, given), Verdict::NoneIsSet);
         }
         for content in ["", "\n", " \r\nsecret\n"] {
             fs::write(&file, content).unwrap();
             for given in ["", " ", "secret"] {
-                assert_eq!(verdict(&mailboxes, given), Ok(Verdict::NoneIsSet), "{content:?}");
+                assert_eq!(verdict(&mailboxes, given), Verdict::NoneIsSet, "{content:?}");
             }
         }
         fs::remove_file(&file).unwrap();
         fs::create_dir(&file).unwrap();
-        assert_eq!(verdict(&mailboxes, ""), Ok(Verdict::NoneIsSet));
+        assert_eq!(verdict(&mailboxes, ""), Verdict::NoneIsSet);
     }
 
     #[test]

@@ -68,11 +68,12 @@ fn run(config: Config) -> Result<(), String> {
     server::run(listeners, config, mailboxes, stop)
 }
 
-/// Starts the log: `info` unless `--show` or `RUST_LOG` says more.
+/// Starts the log: `info` unless `RUST_LOG` says otherwise, and at least `debug` with `--show`.
 fn start_logger(show: bool) {
     let default = env_logger::Env::default().default_filter_or("info");
     let mut builder = env_logger::Builder::from_env(default);
-    if show {
+    let asked_for = env_logger::Builder::from_default_env().build().filter();
+    if show && asked_for < LevelFilter::Debug {
         builder.filter_level(LevelFilter::Debug);
     }
     // The conversation stands as a textbook prints it; only trouble is marked.

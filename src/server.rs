@@ -3,12 +3,12 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use log::{debug, info, warn};
+use log::{Level, debug, info, log, warn};
 
 use crate::channel::Ended;
 use crate::channel::wire::{Deadline, StopFlag, Wire};
@@ -22,6 +22,8 @@ use crate::{login, pop3, smtp};
 const WAIT_FOR_THREAD: Duration = Duration::from_millis(700);
 /// How long the sessions may take to end when the server stops.
 const WAIT_FOR_SESSIONS: Duration = Duration::from_secs(4);
+/// How long the stop waits for a line of its own to stand in the log.
+const WAIT_FOR_LOG: Duration = Duration::from_millis(100);
 /// The pause after a failed accept: without file handles the next one would fail at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -136,14 +138,29 @@ pub fn run(
     while !common.stop.load(Ordering::Relaxed) {
         thread::park();
     }
-    info!("stopping: sessions hear so and end; Ctrl-C again ends them at once");
     let began = Instant::now();
+    log_aside(Level::Info, "stopping: sessions hear so and end; Ctrl-C again ends them at once");
     for pool in pools {
         if !pool.finish(WAIT_FOR_SESSIONS.saturating_sub(began.elapsed())) {
-            warn!("some sessions did not end in time; what they had not acknowledged is not done");
+            let left =
+                "some sessions did not end in time; what they had not acknowledged is not done";
+            log_aside(Level::Warn, left);
         }
     }
     Ok(())
+}
+
+/// Writes a line to the log from a thread that nobody joins. Where nobody reads the log, a write to
+/// it may never end, and the stop must.
+fn log_aside(level: Level, line: &'static str) {
+    let (written, is_written) = mpsc::channel();
+    let write = move || {
+        log!(level, "{line}");
+        let _ = written.send(());
+    };
+    if spawn("log", write).is_ok() {
+        let _ = is_written.recv_timeout(WAIT_FOR_LOG);
+    }
 }
 
 /// Starts the threads of one port: the workers, the one that accepts and the one that turns away.
@@ -276,9 +293,11 @@ impl Port {
             Protocol::Pop3 => {
                 info!("[{session}] {address} connected for POP3, {busy} of {threads} threads busy");
                 deadline = Deadline::patient(pop3::timeout(config), stop);
+                let local = stream.local_addr()?.ip();
                 wire = Wire::new(stream, &deadline)?;
-                let (deadline, penalty) = (&deadline, login::PENALTY);
-                let context = pop3::Context { session, config, mailboxes, deadline, penalty };
+                let (client, deadline, penalty) = (address.ip(), &deadline, login::PENALTY);
+                let context =
+                    pop3::Context { session, client, local, config, mailboxes, deadline, penalty };
                 pop3::Conversation::new(&wire, &wire, context).run()
             }
         };

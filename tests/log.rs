@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Server, wait_until};
+use common::{Server, Tree, wait_until};
 
 #[test]
 fn the_log_shows_the_conversation_the_kindness_and_the_file() {
@@ -47,4 +47,16 @@ fn without_show_the_log_is_a_line_for_the_connection_and_one_for_the_message() {
     server.client().ask("QUIT", "221 ");
     wait_until("another connection is there", || server.log().lines().count() >= 3);
     assert_eq!(server.log().lines().count(), 3, "{}", server.log());
+}
+
+#[cfg(unix)]
+#[test]
+fn show_shows_the_conversation_and_nothing_less_than_rust_log_asks_for() {
+    for (level, has_states) in [("warn", false), ("trace", true), ("mini_smtpd=trace", true)] {
+        let first = format!("export RUST_LOG={level}");
+        let server = Server::start_after(&first, Tree::new(), "--show");
+        server.client().ask("QUIT", "221 ");
+        wait_until("the conversation is in the log", || server.log().contains("S: 221 "));
+        assert_eq!(server.log().contains("in Connected: Quit"), has_states, "{level}");
+    }
 }

@@ -3,11 +3,13 @@
 mod common;
 
 use std::fs;
+use std::io::BufReader;
+use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use common::pop3::{POP3, files_in, greeted, hear_lines, logged_in, mail, tree};
-use common::{Server, wait_until};
+use common::{Client, Server, wait_until};
 
 #[test]
 fn a_mail_goes_in_by_smtp_and_out_by_pop3() {
@@ -96,6 +98,18 @@ fn who_guesses_passwords_has_to_wait_and_is_sent_away() {
     assert_eq!(client.rest(), "");
     let why = "no login as hung@nuce.edu.vn: wrong password";
     wait_until("all three are in the log", || server.log().matches(why).count() == 3);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_whole_loopback_network_is_this_machine() {
+    // All of 127.0.0.0/8; the port is free, and taken a moment later.
+    let free = TcpListener::bind("127.0.0.2:0").unwrap().local_addr().unwrap();
+    let _server = Server::start_in(tree(1), &format!("--pop3 {free}"));
+    let mut client = Client { stream: BufReader::new(TcpStream::connect(free).unwrap()) };
+    client.expect("+OK ");
+    client.ask("USER hung", "+OK ");
+    client.ask("PASS secret", "+OK The mailbox has 1 messages");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::pop3::{self, POP3};
-use common::{Server, wait_until};
+use common::{Server, Tree, wait_until};
 
 #[test]
 fn ctrl_c_says_421_to_the_idle_and_ends_with_status_0() {
@@ -111,4 +111,30 @@ fn ctrl_c_ends_floods_and_the_deaf_within_seconds() {
     assert!(began < Duration::from_secs(5), "{began:?}");
     assert_eq!(server.tree.mail("nuce.edu.vn/toan").len(), 1);
     assert_eq!(server.tree.files().len(), 1, "what was not acknowledged is not there");
+}
+
+/// A pipe that is full makes every session wait that has something to log. The stop does not wait.
+#[test]
+fn a_log_that_nobody_reads_does_not_keep_the_server_from_stopping() {
+    for (signals, status) in [(1, 0), (2, 130)] {
+        let tree = Tree::new();
+        let pipe = tree.root().join("log").display().to_string();
+        // The server itself has the pipe open for reading, and does not read.
+        let first = format!("mkfifo '{pipe}'; exec 2<>'{pipe}'");
+        let mut server = Server::start_after(&first, tree, "--show");
+        let mut stream = server.client().stream.into_inner();
+        stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+        stream.write_all(b"HELP\r\n").unwrap();
+        while matches!(stream.read(&mut [0; 4096]), Ok(1..)) {
+            stream.write_all(b"HELP\r\n").unwrap();
+        }
+        let began = Instant::now();
+        for _ in 0..signals {
+            server.signal("-TERM");
+            thread::sleep(Duration::from_millis(100));
+        }
+        assert_eq!(server.wait().code(), Some(status));
+        println!("ended {:?} after {signals} signals", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    }
 }

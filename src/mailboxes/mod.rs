@@ -168,22 +168,28 @@ impl MailboxTree {
 
     /// Finds the mailbox of `user` in `domain`, both in lower case.
     fn look_up(&self, user: &str, domain: &str) -> io::Result<Found> {
-        let Some(domain) = enter(&self.root, domain)? else {
-            // A tree that is gone (a disk not mounted) must not look like one without that domain.
-            fs::metadata(&self.root)?;
-            return Ok(Found::NoSuchDomain);
-        };
+        let Some(domain) = self.enter_domain(domain)? else { return Ok(Found::NoSuchDomain) };
         match enter(&domain, user)? {
             Some(folder) => Ok(Found::Mailbox(Mailbox { folder })),
             None => Ok(Found::NoSuchUser),
         }
     }
 
+    /// The folder of `domain`, if it is there. A tree that is gone (a disk not mounted) must not look
+    /// like one without that domain.
+    fn enter_domain(&self, domain: &str) -> io::Result<Option<PathBuf>> {
+        let folder = enter(&self.root, domain)?;
+        if folder.is_none() {
+            fs::metadata(&self.root)?;
+        }
+        Ok(folder)
+    }
+
     /// The mailboxes that `user` has in these domains.
     fn mailboxes_of(&self, user: &str, domains: &[String]) -> io::Result<Vec<Mailbox>> {
         let mut mailboxes = Vec::new();
         for domain in domains {
-            if let Some(domain) = enter(&self.root, domain)? {
+            if let Some(domain) = self.enter_domain(domain)? {
                 mailboxes.extend(enter(&domain, user)?.map(|folder| Mailbox { folder }));
             }
         }
@@ -260,8 +266,11 @@ fn enter(parent: &Path, name: &str) -> io::Result<Option<PathBuf>> {
     // Not `metadata`: a symbolic link is no mailbox.
     match fs::symlink_metadata(&folder) {
         Ok(metadata) => Ok(metadata.is_dir().then_some(folder)),
-        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
-        Err(e) => Err(e),
+        Err(e) => match e.kind() {
+            // `InvalidFilename`: longer than any file's name.
+            ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::InvalidFilename => Ok(None),
+            _ => Err(e),
+        },
     }
 }
 
@@ -340,6 +349,8 @@ mod tests {
         let mailboxes = MailboxTree::new(Path::new("no/such/tree"), "localhost", false);
         assert!(mailboxes.addresses().is_err());
         assert!(mailboxes.find(&ForwardPath::Postmaster).is_err());
+        assert!(mailboxes.find_user("an").is_err());
+        assert!(mailboxes.find_user("an@a.vn").is_err());
         let (local_part, domain) = ("an".to_owned(), "a.vn".to_owned());
         assert!(mailboxes.find(&ForwardPath::Address(Address { local_part, domain })).is_err());
     }

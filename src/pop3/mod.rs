@@ -12,6 +12,7 @@ mod tests;
 
 use std::fs::File;
 use std::io::{Read, Write};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use self::command::{Command, MAX_COMMAND_LINE};
@@ -35,6 +36,9 @@ const SHORTEST_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 pub struct Context<'a> {
     /// The session's number in the log.
     pub session: u64,
+    /// The address that the client has, and the one at which it reaches this server.
+    pub client: IpAddr,
+    pub local: IpAddr,
     pub config: &'a Config,
     pub mailboxes: &'a MailboxTree,
     pub deadline: &'a Deadline,
@@ -96,14 +100,19 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
 
     /// Hears one command and answers it.
     fn turn(&mut self, state: State) -> Result<State, Ended> {
+        let Context { session, client, local, config, .. } = self.context;
         let heard = self.channel.hear_command(MAX_COMMAND_LINE)?;
         let parsed = command::parse(&heard);
         self.note_heard(&state, &parsed);
         let command = match parsed {
+            Ok(Command::User(_) | Command::Pass(_)) if !config.is_trusted(client, local) => {
+                log::warn!("[{session}] no login from another machine: --trust {client} allows it");
+                return self.answer(state, &reply::ANOTHER_MACHINE);
+            }
             Ok(command) => command,
             Err(refusal) => return self.answer(state, &refusal),
         };
-        log::trace!("[{}] in {}: {command:?}", self.context.session, state.name());
+        log::trace!("[{session}] in {}: {command:?}", state.name());
         match state.step(command) {
             Step::Reply(state, reply) => self.answer(state, &reply),
             Step::LogIn(user, password) => match self.log_in(&user, &password) {

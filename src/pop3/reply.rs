@@ -194,6 +194,13 @@ pub const WRONG_PASSWORD: Reply = Reply::fixed(
          (RFC 1939 7)",
 );
 
+/// The answer to USER and PASS, before anything is looked up.
+pub const ANOTHER_MACHINE: Reply = Reply::fixed(
+    ERR,
+    "You are on another machine, and a password would cross the network in clear; whoever runs \
+         the server may allow it with --trust (RFC 1939 13)",
+);
+
 pub const IN_USE: Reply = Reply::fixed(
     ERR,
     "[IN-USE] Another session has this mailbox open; try again when it is over (RFC 2449 8.1.2)",

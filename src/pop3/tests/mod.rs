@@ -10,6 +10,7 @@ mod random;
 mod whole_session;
 
 use std::fs;
+use std::net::IpAddr;
 
 use super::*;
 use crate::channel::MAX_HELD;
@@ -57,9 +58,16 @@ fn store_in(tree: Tree) -> Store {
 /// Runs a session over `reader` and `writer`, and returns whether it ended with a last reply. Who
 /// guesses passwords does not have to wait.
 fn run(store: &Store, reader: impl Read, writer: impl Write) -> bool {
+    run_from(IpAddr::from([127, 0, 0, 1]), store, reader, writer)
+}
+
+/// The same with a client that is at `client`, while the server is at 198.51.100.1.
+fn run_from(client: IpAddr, store: &Store, reader: impl Read, writer: impl Write) -> bool {
     let Store { config, mailboxes, .. } = store;
+    let local = IpAddr::from([198, 51, 100, 1]);
     let deadline = &Deadline::patient(Duration::from_secs(1), StopFlag::default());
-    let context = Context { session: 1, config, mailboxes, deadline, penalty: Duration::ZERO };
+    let penalty = Duration::ZERO;
+    let context = Context { session: 1, client, local, config, mailboxes, deadline, penalty };
     matches!(Conversation::new(reader, writer, context).run(), Ended::Done)
 }
 

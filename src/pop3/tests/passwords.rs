@@ -29,6 +29,56 @@ fn a_stranger_hears_the_same_whatever_is_wrong() {
 }
 
 #[test]
+fn a_name_that_is_too_long_for_a_file_is_as_wrong_as_any_other() {
+    let long = "x".repeat(300);
+    for user in [long.clone(), format!("{long}@nuce.edu.vn"), format!("hung@{long}")] {
+        let output = answers(&store(), format!("USER {user}\r\nPASS secret\r\n").as_bytes());
+        assert!(output.contains("-ERR Wrong name or password"), "{output}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_password_file_that_cannot_be_read_is_as_wrong_as_any_other() {
+    let store = store();
+    let file = store.tree.root().join("nuce.edu.vn/hung/password");
+    fs::remove_file(&file).unwrap();
+    // A circle, since nothing is unreadable for root.
+    std::os::unix::fs::symlink(&file, &file).unwrap();
+    let output = answers(&store, LOG_IN);
+    assert!(output.contains("-ERR Wrong name or password"), "{output}");
+}
+
+#[test]
+fn a_tree_that_is_gone_is_no_wrong_password() {
+    let store = store();
+    fs::remove_dir_all(store.tree.root()).unwrap();
+    for user in ["hung", "hung@nuce.edu.vn", "nobody@nuce.edu.vn", "nobody@a.vn"] {
+        let output = answers(&store, format!("USER {user}\r\nPASS secret\r\n").as_bytes());
+        assert!(output.contains("-ERR The mailbox cannot be read now"), "{output}");
+    }
+}
+
+#[test]
+fn no_password_is_taken_from_another_machine_unless_it_is_trusted() {
+    let mut store = store();
+    let heard = |store: &Store, client: [u8; 4]| {
+        let mut output = Vec::new();
+        run_from(IpAddr::from(client), store, LOG_IN, &mut output);
+        String::from_utf8(output).unwrap()
+    };
+    let output = heard(&store, [192, 0, 2, 7]);
+    assert_eq!(output.matches("-ERR You are on another machine").count(), 2, "{output}");
+    assert!(output.contains("--trust") && output.contains("RFC 1939 13"), "{output}");
+    for ours in [[127, 0, 0, 2], [198, 51, 100, 1]] {
+        assert!(heard(&store, ours).contains("+OK The mailbox has 3 messages"), "{ours:?}");
+    }
+    store.config.trust.push(IpAddr::from([192, 0, 2, 7]));
+    assert!(heard(&store, [192, 0, 2, 7]).contains("+OK The mailbox has 3 messages"));
+    assert!(heard(&store, [192, 0, 2, 8]).contains("-ERR You are on another machine"));
+}
+
+#[test]
 fn a_password_may_hold_blanks_and_is_used_up_by_one_pass() {
     let store = store();
     fs::write(store.tree.root().join("nuce.edu.vn/hung/password"), "two  words\r\n").unwrap();
