@@ -12,7 +12,7 @@ pub mod wire;
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Read, Write};
 
-use self::heard::Heard;
+use self::heard::{Heard, is_http};
 use self::line::{Ending, Line, Lines};
 use self::transcript::Transcript;
 use self::wire::{Deadline, Late};
@@ -76,6 +76,10 @@ impl<'a, R: Read, W: Write> Channel<'a, R, W> {
         let ending = self.lines.next(limit)?.ok_or_else(hung_up)?.ending;
         if ending == Ending::Cut {
             self.lines.skip_rest()?;
+        }
+        // Before anything else is looked at: the page in a browser chooses the verb.
+        if is_http(self.lines.last().bytes) {
+            return Ok(Heard::Http);
         }
         Ok(match ending {
             Ending::Crlf => Heard::from_line(self.lines.last().text()),
