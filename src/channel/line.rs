@@ -110,20 +110,20 @@ impl<R: Read> Lines<R> {
         Line { bytes, ending: ending(bytes, None), continued: false }
     }
 
-    /// Reads the rest of a line that was cut, and throws it away. The first piece and the last octets
-    /// stand for it.
+    /// Reads the rest of a line that was cut, and throws it away. The first piece stands for it; the
+    /// last octets are returned.
     ///
     /// # Errors
     /// Those of [`Lines::next`].
-    pub fn skip_rest(&mut self) -> io::Result<()> {
+    pub fn skip_rest(&mut self) -> io::Result<Vec<u8>> {
         self.cut_after = None;
-        let first = self.line.len();
+        let mut end = self.line.clone();
+        self.line.extend_from_slice(b"\r\n");
         loop {
-            let rest = &mut self.line;
-            let count = (&mut self.reader).take(READ_BUFFER as u64).read_until(b'\n', rest)?;
-            self.line.drain(first..first.max(self.line.len().saturating_sub(KEPT_END)));
-            if count == 0 || self.line.ends_with(b"\n") {
-                return Ok(());
+            let count = (&mut self.reader).take(READ_BUFFER as u64).read_until(b'\n', &mut end)?;
+            end.drain(..end.len().saturating_sub(KEPT_END));
+            if count == 0 || end.ends_with(b"\n") {
+                return Ok(end);
             }
         }
     }
