@@ -112,3 +112,20 @@ fn what_follows_pass_is_hidden_before_and_after_the_login() {
     assert!(log.contains("[1] in Authorization: User(\"compass\")\n"), "{log}");
     assert!(log.contains("[2] in Named: Pass(*)\n"), "{log}");
 }
+
+#[cfg(unix)]
+#[test]
+fn a_recording_is_for_its_owner_only_and_a_folder_that_is_there_keeps_its_mode() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let (tapes, open) = (Tree::empty(), Tree::empty());
+    fs::set_permissions(open.root(), fs::Permissions::from_mode(0o755)).unwrap();
+    let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let new = tapes.root().join("new/folder");
+    for (folder, wanted) in [(new.as_path(), 0o700), (open.root(), 0o755)] {
+        let server = Server::start(&format!("--record {}", folder.display()));
+        server.client().ask("QUIT", "221 ");
+        let path = fs::read_dir(folder).unwrap().next().unwrap().unwrap().path();
+        assert_eq!((mode(folder), mode(&path)), (wanted, 0o600));
+    }
+}
