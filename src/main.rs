@@ -17,14 +17,15 @@ mod smtp;
 #[cfg(test)]
 mod testing;
 
+use std::env;
 use std::io::Write;
 use std::process::{self, ExitCode};
 use std::sync::atomic::Ordering;
 use std::thread;
-use std::{env, fs};
 
 use log::{Level, LevelFilter};
 
+use crate::channel::recording;
 use crate::channel::wire::StopFlag;
 use crate::config::{Action, Config};
 use crate::mailboxes::{MailboxTree, startup};
@@ -87,7 +88,7 @@ fn start_logger(show: bool) {
 /// Makes the folder for recordings, if `--record` asks for them.
 fn make_recording_folder(config: &Config) -> Result<(), String> {
     let Some(folder) = &config.record else { return Ok(()) };
-    fs::create_dir_all(folder)
+    recording::make_folder(folder)
         .map_err(|e| format!("cannot record in {}: {e}; name another", folder.display()))
 }
 

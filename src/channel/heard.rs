@@ -20,6 +20,8 @@ pub enum Heard<'a> {
     WrongLineEnd,
     /// A line over the limit; all of it was thrown away.
     TooLong,
+    /// The first line of an HTTP request.
+    Http,
     /// The first octet of a TLS hello.
     TlsHello,
 }
@@ -37,6 +39,15 @@ impl Heard<'_> {
             _ => Heard::BeyondAscii(line),
         }
     }
+}
+
+/// Whether a line begins an HTTP request, whatever its verb: the last word is a version (RFC 9112 §3).
+pub fn is_http(line: &[u8]) -> bool {
+    let mut words = line.trim_ascii_end().rsplit(u8::is_ascii_whitespace);
+    let Some((name, number)) = words.next().and_then(|word| word.split_at_checked(5)) else {
+        return false;
+    };
+    name.eq_ignore_ascii_case(b"HTTP/") && number.first().is_some_and(u8::is_ascii_digit)
 }
 
 /// Says what an octet that is no text probably is, and what to do.

@@ -7,6 +7,8 @@ use std::io::{self, BufRead, BufReader, Read};
 
 /// The octets that are read at once: a page, since a thousand clients have a thousand of them.
 const READ_BUFFER: usize = 4 * 1024;
+/// The last octets that are kept of a line that is over the limit.
+const KEPT_END: usize = 32;
 
 /// How a line, or a piece of one, ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,14 +110,22 @@ impl<R: Read> Lines<R> {
         Line { bytes, ending: ending(bytes, None), continued: false }
     }
 
-    /// Reads the rest of a line that was cut, and throws it away. The first piece stands for it.
+    /// Reads the rest of a line that was cut, and throws it away. The first piece stands for it; the
+    /// last octets are returned.
     ///
     /// # Errors
     /// Those of [`Lines::next`].
-    pub fn skip_rest(&mut self) -> io::Result<()> {
+    pub fn skip_rest(&mut self) -> io::Result<Vec<u8>> {
         self.cut_after = None;
+        let mut end = self.line.clone();
         self.line.extend_from_slice(b"\r\n");
-        self.reader.skip_until(b'\n').map(drop)
+        loop {
+            let count = (&mut self.reader).take(READ_BUFFER as u64).read_until(b'\n', &mut end)?;
+            end.drain(..end.len().saturating_sub(KEPT_END));
+            if count == 0 || end.ends_with(b"\n") {
+                return Ok(end);
+            }
+        }
     }
 
     /// Waits for the first octet of a line and shows it without taking it.

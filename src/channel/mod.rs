@@ -12,7 +12,7 @@ pub mod wire;
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Read, Write};
 
-use self::heard::Heard;
+use self::heard::{Heard, is_http};
 use self::line::{Ending, Line, Lines};
 use self::transcript::Transcript;
 use self::wire::{Deadline, Late};
@@ -74,8 +74,10 @@ impl<'a, R: Read, W: Write> Channel<'a, R, W> {
             return Ok(Heard::TlsHello);
         }
         let ending = self.lines.next(limit)?.ok_or_else(hung_up)?.ending;
-        if ending == Ending::Cut {
-            self.lines.skip_rest()?;
+        let end = if ending == Ending::Cut { Some(self.lines.skip_rest()?) } else { None };
+        // Before anything else is looked at: the page in a browser chooses the verb.
+        if is_http(end.as_deref().unwrap_or(self.lines.last().bytes)) {
+            return Ok(Heard::Http);
         }
         Ok(match ending {
             Ending::Crlf => Heard::from_line(self.lines.last().text()),
@@ -104,10 +106,14 @@ impl<'a, R: Read, W: Write> Channel<'a, R, W> {
         self.lines.may_wait()
     }
 
-    /// Whether the line that was heard last begins with this verb, whatever else is wrong with it.
-    pub fn heard_verb(&self, verb: &str) -> bool {
-        let line = self.lines.last().bytes.trim_ascii_start();
-        line.get(..verb.len()).is_some_and(|start| start.eq_ignore_ascii_case(verb.as_bytes()))
+    /// Whether the first letter that was heard is this one, in any case: the line may be a command that
+    /// was mistyped. So may what comes after control characters, or the octets of a telnet (RFC 854).
+    pub fn heard_initial(&self, initial: u8) -> bool {
+        let mut parts = self.lines.last().bytes.split(|&b| b.is_ascii_control() || b >= 0xf0);
+        parts.any(|part| {
+            let first = part.iter().find(|b| b.is_ascii_alphabetic());
+            first.is_some_and(|first| first.eq_ignore_ascii_case(&initial))
+        })
     }
 
     /// Notes the command that was heard last, as it came.

@@ -3,7 +3,7 @@
 //! A recording is a favour. It never fails a session: whatever goes wrong with it ends it, with a
 //! warning in the log.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process;
@@ -23,12 +23,29 @@ pub struct Recording {
     left: usize,
 }
 
+/// Makes the folder for recordings, for its owner only on Unix. One that is there stays as it is.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn make_folder(folder: &Path) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
 impl Recording {
     /// Begins the recording of a session. The lines of `head` say what shapes the server's answers.
     pub fn begin(folder: &Path, session: u64, head: &[&str]) -> Option<Recording> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let path = folder.join(format!("{now}.P{}.{session}.txt", process::id()));
-        let file = OpenOptions::new().write(true).create_new(true).open(&path);
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        // It may hold mail, which nobody else may read.
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(&path);
         let file = file.inspect_err(|e| log::warn!("cannot record in {}: {e}", path.display()));
         let mut recording = Recording { file: file.ok()?, path, left: MAX_RECORDING };
         let begun = recording

@@ -6,7 +6,6 @@ use super::reply::{self, Reply};
 use super::syntax::{
     CAPA, DELE, LIST, NOOP, PASS, QUIT, RETR, RSET, STAT, Syntax, TOP, UIDL, USER,
 };
-use crate::address::strip_prefix_ignore_case;
 use crate::channel::heard::{EXPLAIN_BEYOND_ASCII, Heard, explain_octet};
 use crate::login::Password;
 
@@ -49,6 +48,7 @@ pub fn parse(heard: &Heard) -> Result<Command, Reply> {
         Heard::BeyondAscii(_) => Err(reply::not_text(EXPLAIN_BEYOND_ASCII)),
         Heard::WrongLineEnd => Err(reply::LINE_NOT_ENDED_BY_CRLF),
         Heard::TooLong => Err(reply::command_line_too_long(MAX_COMMAND_LINE)),
+        Heard::Http => Err(reply::HTTP),
         Heard::TlsHello => Err(reply::TLS_HELLO),
     }
 }
@@ -73,7 +73,7 @@ fn parse_line(text: &str) -> Result<Command, Reply> {
         "UIDL" => Ok(Command::Uidl(parse_optional(argument, &UIDL)?)),
         "CAPA" => parse_alone(argument, Command::Capa, &CAPA),
         "QUIT" => parse_alone(argument, Command::Quit, &QUIT),
-        other => Err(parse_other(other, argument)),
+        other => Err(parse_other(other)),
     }
 }
 
@@ -101,12 +101,7 @@ fn parse_number(argument: &str, syntax: &Syntax) -> Result<u64, Reply> {
 }
 
 /// Says what a line is whose verb is none of ours.
-fn parse_other(verb: &str, argument: &str) -> Reply {
-    // As in SMTP: a browser's form must not become commands.
-    let version = argument.rsplit(' ').next().unwrap_or(argument);
-    if strip_prefix_ignore_case(version, "HTTP/").is_some() {
-        return reply::HTTP;
-    }
+fn parse_other(verb: &str) -> Reply {
     let is_one_of = |verbs: &[&'static str]| verbs.iter().find(|known| **known == verb).copied();
     match (is_one_of(&NOT_OFFERED), is_one_of(&SMTP)) {
         (Some(known), _) => reply::not_offered(known),

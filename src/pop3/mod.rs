@@ -147,13 +147,16 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
         }
     }
 
-    /// Notes the command that was heard, and no password: before the login, what was not understood
-    /// may be one that was mistyped.
+    /// Notes the command that was heard, and no password: what was not understood may be one that was
+    /// mistyped.
     fn note_heard(&mut self, state: &State, parsed: &Result<Command, Reply>) {
         match (parsed, state) {
             (Ok(Command::Pass(_)), _) => self.channel.note_secret("PASS *"),
             (Err(_), State::Authorization { .. }) => self.channel.note_hidden(),
-            (Err(_), _) if self.channel.heard_verb("PASS") => self.channel.note_hidden(),
+            // PASS, APOP, AUTH: no command that is taken after the login has their initials.
+            (Err(_), _) if "PA".bytes().any(|initial| self.channel.heard_initial(initial)) => {
+                self.channel.note_hidden();
+            }
             (Ok(_) | Err(_), _) => self.channel.note_heard(),
         }
     }

@@ -69,6 +69,7 @@ pub fn parse(heard: &Heard) -> Result<(Command, Tolerated), Reply> {
         Heard::BeyondAscii(_) => Err(reply::not_text(EXPLAIN_BEYOND_ASCII)),
         Heard::WrongLineEnd => Err(reply::LINE_NOT_ENDED_BY_CRLF),
         Heard::TooLong => Err(reply::command_line_too_long(MAX_COMMAND_LINE)),
+        Heard::Http => Err(reply::HTTP),
         Heard::TlsHello => Err(reply::TLS_HELLO),
     }
 }
@@ -92,7 +93,7 @@ fn parse_line(text: &str) -> Result<(Command, Tolerated), Reply> {
         "QUIT" => parse_alone(argument, Command::Quit, &QUIT)?,
         "VRFY" => Command::Vrfy(parse_whom(argument)?),
         "HELP" => Command::Help(parse_topic(argument)),
-        other => return Err(parse_other(other, argument)),
+        other => return Err(parse_other(other)),
     };
     Ok((command, tolerated))
 }
@@ -185,13 +186,7 @@ fn parse_topic(argument: &str) -> Topic {
 }
 
 /// Says what a line is whose verb is none of ours.
-fn parse_other(verb: &str, argument: &str) -> Reply {
-    // Deviation: §3.8 would go on, but a browser's form must not become a mail: whoever speaks HTTP
-    // is sent away at its first line (§7.8).
-    let version = argument.rsplit(' ').next().unwrap_or(argument);
-    if strip_prefix_ignore_case(version, "HTTP/").is_some() {
-        return reply::HTTP;
-    }
+fn parse_other(verb: &str) -> Reply {
     match NOT_OFFERED.iter().find(|known| **known == verb) {
         Some(known) => reply::not_offered(known),
         None => reply::UNKNOWN_COMMAND,

@@ -17,7 +17,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use self::command::{MAX_COMMAND_LINE, Whom};
+use self::command::{Command, MAX_COMMAND_LINE, Tolerated, Whom};
 use self::message::{MAX_TEXT_LINE, Message, Progress};
 use self::reply::Reply;
 use self::session::{Envelope, Greeting, State, Step};
@@ -54,6 +54,8 @@ pub struct Conversation<'a, R: Read, W: Write> {
     enhanced: bool,
     /// The replies of 5xx in a row.
     errors: usize,
+    /// Whether what is heard next, if it is no command, may belong to an AUTH.
+    after_auth: bool,
 }
 
 impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
@@ -64,7 +66,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
             .and_then(|folder| Recording::begin(folder, session, flags.as_deref().as_slice()));
         let transcript = Transcript::new(session, recording);
         let channel = Channel::new(reader, writer, transcript, context.deadline);
-        Conversation { context, channel, enhanced: false, errors: 0 }
+        Conversation { context, channel, enhanced: false, errors: 0, after_auth: false }
     }
 
     /// Serves the client until one of the two hangs up.
@@ -92,7 +94,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
     fn turn(&mut self, state: State) -> Result<State, Ended> {
         let heard = self.channel.hear_command(MAX_COMMAND_LINE)?;
         let parsed = command::parse(&heard);
-        self.note_heard();
+        self.note_heard(&parsed);
         let (command, tolerated) = match parsed {
             Ok(parsed) => parsed,
             Err(refusal) => return self.answer(state, &refusal),
@@ -119,12 +121,17 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
         }
     }
 
-    /// Notes the command that was heard. What follows AUTH is a password, though none is taken here.
-    fn note_heard(&mut self) {
-        if self.channel.heard_verb("AUTH") {
-            self.channel.note_secret("AUTH *");
-        } else {
-            self.channel.note_heard();
+    /// Notes the command that was heard. What follows AUTH, on its line and on the next ones, is a
+    /// password, though none is taken here. AUTH may be mistyped; no command that is taken begins so.
+    fn note_heard(&mut self, parsed: &Result<(Command, Tolerated), Reply>) {
+        let begins_so = || self.channel.heard_initial(b'A');
+        self.after_auth = parsed.is_err() && (self.after_auth || begins_so());
+        match parsed {
+            Err(refusal) if *refusal == reply::not_offered("AUTH") => {
+                self.channel.note_secret("AUTH *");
+            }
+            Err(_) if self.after_auth => self.channel.note_hidden(),
+            Ok(_) | Err(_) => self.channel.note_heard(),
         }
     }
 

@@ -146,7 +146,8 @@ pub const TLS_HELLO: Reply = Reply::fixed(
     "This looks like a TLS hello, and TLS is not offered here, closing (RFC 5321 7.8)",
 );
 
-/// Deviation: as for a TLS hello.
+/// Deviation: as for a TLS hello. §3.8 would go on, but a page in a browser must not become a mail:
+/// whoever speaks HTTP is sent away at its first line (§7.8).
 pub const HTTP: Reply =
     Reply::fixed(421, "4.7.0", "This is a mail server and that was HTTP, closing (RFC 5321 7.8)");
 

@@ -35,10 +35,24 @@ fn a_wrong_form_is_answered_with_the_right_one() {
         let reply = output.lines().nth(1).unwrap();
         assert!(matches(reply, answer), "{line}: {reply}");
     }
-    let output = answers(&store(), b"GET / HTTP/1.1\r\nUSER hung\r\n");
-    assert!(output.ends_with("that was HTTP, closing (RFC 1939 3)\r\n"), "{output}");
     let output = answers(&store(), b"\x16\x03\x01\x02\nNOOP\r\n");
     assert!(output.ends_with("TLS is not offered here, closing (RFC 1939 3)\r\n"), "{output}");
+}
+
+#[test]
+fn an_http_request_ends_the_session_whatever_its_verb() {
+    let verbs = EXAMPLES.map(first_word).into_iter().chain(["GET", "POST", "FROB"]);
+    for verb in verbs {
+        for line in ["/ HTTP/1.1\r\n", "/ http/1.0\n", &format!("/{:999} HTTP/1.1\r\n", "x")] {
+            for before in ["", "USER hung\r\nPASS secret\r\n"] {
+                let store = store();
+                let input = format!("{before}{verb} {line}\r\nDELE 1\r\nQUIT\r\n");
+                let output = answers(&store, input.as_bytes());
+                assert!(output.ends_with("that was HTTP, closing (RFC 1939 3)\r\n"), "{output}");
+                assert_eq!(store.tree.files().len(), 3, "{verb} {line}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! SMTP, as dialogues over byte slices: no sockets, a temporary mailbox tree.
 
 mod bounds;
+mod browsers;
 mod commands;
 mod course_notes;
 mod forms;
