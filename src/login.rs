@@ -1,11 +1,18 @@
-//! Who a client is: names, passwords, and how often one session may guess. For every protocol alike.
+//! Who a client is: names, passwords, and how fast somebody may guess. For every protocol alike.
 //!
 //! The log says why a login fails; the client hears less. The password of a user is the first line
 //! of the file `password` in the folder of the mailbox.
+//!
+//! Guessing is slow: each refusal waits a second, and [`Guesses`] lets two of them wait for one name
+//! and address, over however many connections they come.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt;
 use std::hint::black_box;
+use std::net::IpAddr;
 use std::path::Path;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::channel::wire::Deadline;
@@ -15,8 +22,13 @@ use crate::mailboxes::{Mailbox, MailboxTree, StoreError};
 const FILE: &str = "password";
 /// So many wrong passwords end the session.
 const MAX_WRONG_PASSWORDS: usize = 3;
-/// How long whoever guesses passwords has to wait for the last refusal.
-pub const PENALTY: Duration = Duration::from_secs(2);
+/// How long each refusal waits.
+pub const PENALTY: Duration = Duration::from_secs(1);
+/// So many guesses run at once for one name and address; a further one is not checked.
+const MAX_GUESSES: usize = 2;
+/// How long a further guess waits for those before it: a right one is over in a moment, a wrong one
+/// after [`PENALTY`].
+const MOMENT: Duration = Duration::from_millis(100);
 
 /// A password as it was typed; the log never shows it.
 #[derive(Clone, PartialEq, Eq)]
@@ -26,8 +38,10 @@ pub struct Password(String);
 #[derive(Debug)]
 pub struct Logins<'a> {
     session: u64,
+    client: IpAddr,
     mailboxes: &'a MailboxTree,
-    /// The wait before the last wrong password is refused.
+    guesses: &'a Guesses,
+    /// How long each refusal waits.
     penalty: Duration,
     /// The wrong passwords so far.
     wrong: usize,
@@ -42,6 +56,28 @@ pub enum Login {
     Wrong,
     /// The same once too often: this refusal is the last reply of the session.
     WrongTooOften,
+    /// Too many wrong ones for this name wait for their refusal: this one was not checked, right or
+    /// wrong, and the session ends.
+    NotChecked,
+}
+
+/// The guesses that run now, in the sessions of all ports. A wrong one runs until it is refused.
+#[derive(Debug, Default)]
+pub struct Guesses {
+    running: Mutex<HashMap<Guessed, usize>>,
+    /// A guess is over, and others may wait for that.
+    over: Condvar,
+}
+
+/// What is guessed: the client's address, and the name without its domain. It is the name as it was
+/// typed, whether somebody has it or not: else the limit would tell which names there are.
+type Guessed = (IpAddr, String);
+
+/// One guess. Dropping it makes room for the next.
+#[derive(Debug)]
+struct Guess<'a> {
+    guesses: &'a Guesses,
+    guessed: Guessed,
 }
 
 /// What a password is worth that was typed for a mailbox.
@@ -68,11 +104,17 @@ impl fmt::Debug for Password {
 }
 
 impl<'a> Logins<'a> {
-    pub fn new(session: u64, mailboxes: &'a MailboxTree, penalty: Duration) -> Logins<'a> {
-        Logins { session, mailboxes, penalty, wrong: 0 }
+    pub fn new(
+        session: u64,
+        client: IpAddr,
+        mailboxes: &'a MailboxTree,
+        guesses: &'a Guesses,
+        penalty: Duration,
+    ) -> Logins<'a> {
+        Logins { session, client, mailboxes, guesses, penalty, wrong: 0 }
     }
 
-    /// Checks the password of `user`, who is named as in [`MailboxTree::find_user`]. The last guess is
+    /// Checks the password of `user`, who is named as in [`MailboxTree::find_user`]. A wrong one is
     /// answered late.
     ///
     /// # Errors
@@ -83,15 +125,16 @@ impl<'a> Logins<'a> {
         password: &Password,
         deadline: &Deadline,
     ) -> Result<Login, StoreError> {
+        let Some(_guess) = self.guesses.begin(self.client, user) else {
+            log::warn!("[{}] no login as {user:?}: not checked, too many guesses", self.session);
+            return Ok(Login::NotChecked);
+        };
         if let Some(mailbox) = self.prove(user, password)? {
             return Ok(Login::Right(mailbox));
         }
-        self.wrong += 1;
-        if self.wrong < MAX_WRONG_PASSWORDS {
-            return Ok(Login::Wrong);
-        }
         deadline.pause(self.penalty);
-        Ok(Login::WrongTooOften)
+        self.wrong += 1;
+        Ok(if self.wrong < MAX_WRONG_PASSWORDS { Login::Wrong } else { Login::WrongTooOften })
     }
 
     /// The mailbox of `user` if the password is right; else the log says what is wrong.
@@ -115,6 +158,44 @@ impl<'a> Logins<'a> {
             }
         }
         Ok(None)
+    }
+}
+
+impl Guesses {
+    /// Begins a guess, unless too many run for the same name and address.
+    fn begin(&self, client: IpAddr, user: &str) -> Option<Guess<'_>> {
+        let name = user.rsplit_once('@').map_or(user, |(name, _)| name);
+        let guessed = (client.to_canonical(), name.to_ascii_lowercase());
+        let is_full = |running: &mut HashMap<_, usize>| {
+            running.get(&guessed).is_some_and(|&count| count >= MAX_GUESSES)
+        };
+        // The lock is open while this thread waits.
+        let waited = self.over.wait_timeout_while(self.lock(), MOMENT, is_full);
+        let (mut running, result) = waited.unwrap_or_else(PoisonError::into_inner);
+        if result.timed_out() {
+            return None;
+        }
+        *running.entry(guessed.clone()).or_default() += 1;
+        Some(Guess { guesses: self, guessed })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Guessed, usize>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Guess<'_> {
+    fn drop(&mut self) {
+        let mut running = self.guesses.lock();
+        if let Entry::Occupied(mut entry) = running.entry(self.guessed.clone()) {
+            *entry.get_mut() -= 1;
+            // What nobody guesses takes no memory.
+            if *entry.get() == 0 {
+                entry.remove();
+            }
+        }
+        drop(running);
+        self.guesses.over.notify_all();
     }
 }
 
@@ -160,8 +241,12 @@ mod tests {
     use crate::channel::wire::StopFlag;
     use crate::testing::Tree;
     use std::fs;
+    use std::net::Ipv4Addr;
     use std::path::PathBuf;
+    use std::thread;
     use std::time::Instant;
+
+    const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
     /// A tree with one user, `lan@a.vn`, and the place of her password.
     fn tree() -> (Tree, MailboxTree, PathBuf) {
@@ -219,7 +304,8 @@ mod tests {
         let (tree, mailboxes, file) = tree();
         fs::remove_dir_all(tree.root()).unwrap();
         let deadline = Deadline::patient(Duration::from_secs(1), StopFlag::default());
-        let mut logins = Logins::new(1, &mailboxes, Duration::ZERO);
+        let guesses = Guesses::default();
+        let mut logins = Logins::new(1, HERE, &mailboxes, &guesses, Duration::ZERO);
         for _ in 0..MAX_WRONG_PASSWORDS {
             let login = logins.check("lan@a.vn", &Password::new("x".to_owned()), &deadline);
             assert_eq!(login.unwrap_err(), StoreError::Failed);
@@ -247,12 +333,13 @@ mod tests {
     }
 
     #[test]
-    fn the_right_password_proves_the_mailbox_and_the_third_wrong_one_is_refused_late() {
+    fn the_right_password_proves_the_mailbox_and_each_wrong_one_is_refused_late() {
         let (_tree, mailboxes, file) = tree();
         fs::write(&file, "secret").unwrap();
         let deadline = Deadline::patient(Duration::from_secs(1), StopFlag::default());
         let penalty = Duration::from_millis(300);
-        let mut logins = Logins::new(1, &mailboxes, penalty);
+        let guesses = Guesses::default();
+        let mut logins = Logins::new(1, HERE, &mailboxes, &guesses, penalty);
         let mut check = |user: &str, typed: &str| {
             let began = Instant::now();
             let login = logins.check(user, &Password::new(typed.to_owned()), &deadline).unwrap();
@@ -260,14 +347,63 @@ mod tests {
         };
         let address = |login: &Login| match login {
             Login::Right(mailbox) => Some(mailbox.address()),
-            Login::Wrong | Login::WrongTooOften => None,
+            Login::Wrong | Login::WrongTooOften | Login::NotChecked => None,
         };
-        assert!(matches!(check("lan", "guess"), (Login::Wrong, false)));
-        assert!(matches!(check("nobody", "secret"), (Login::Wrong, false)));
+        assert!(matches!(check("lan", "guess"), (Login::Wrong, true)));
+        assert!(matches!(check("nobody", "secret"), (Login::Wrong, true)));
         // A right one between them takes no guess back.
         let (login, is_late) = check("LAN@a.vn", "secret");
         assert_eq!((address(&login).as_deref(), is_late), (Some("lan@a.vn"), false));
         assert!(matches!(check("lan", "guess"), (Login::WrongTooOften, true)));
+    }
+
+    #[test]
+    fn two_guesses_run_for_one_name_and_address_and_a_third_is_not_checked() {
+        let (_tree, mailboxes, file) = tree();
+        fs::write(&file, "secret").unwrap();
+        let deadline = Deadline::patient(Duration::from_secs(1), StopFlag::default());
+        let guesses = Guesses::default();
+        let login = |client: IpAddr, user: &str| {
+            let mut logins = Logins::new(1, client, &mailboxes, &guesses, Duration::ZERO);
+            logins.check(user, &Password::new("secret".to_owned()), &deadline).unwrap()
+        };
+        let first = guesses.begin(HERE, "lan");
+        assert!(matches!(login(HERE, "lan"), Login::Right(_)), "one runs");
+        // IPv4 over a socket that listens on [::] is IPv4.
+        let _second = guesses.begin(Ipv4Addr::LOCALHOST.to_ipv6_mapped().into(), "LAN@nowhere.vn");
+        assert!(matches!(login(HERE, "lan"), Login::NotChecked), "two run");
+        assert!(matches!(login(HERE, "lan@a.vn"), Login::NotChecked), "two run");
+        assert!(matches!(login(HERE, "nobody"), Login::Wrong), "another name");
+        assert!(matches!(login([127, 0, 0, 2].into(), "lan"), Login::Right(_)), "another address");
+        drop(first);
+        assert!(matches!(login(HERE, "lan"), Login::Right(_)), "one is over");
+    }
+
+    #[test]
+    fn the_limit_is_the_same_for_a_name_that_nobody_has() {
+        let guesses = Guesses::default();
+        let _two = [guesses.begin(HERE, "nobody"), guesses.begin(HERE, "nobody")];
+        assert!(guesses.begin(HERE, "nobody").is_none());
+        assert!(guesses.begin(HERE, "lan").is_some());
+    }
+
+    #[test]
+    fn right_passwords_at_the_same_time_are_all_checked_and_nobody_is_remembered() {
+        let (_tree, mailboxes, file) = tree();
+        fs::write(&file, "secret").unwrap();
+        let guesses = Guesses::default();
+        thread::scope(|scope| {
+            for _ in 0..10 {
+                scope.spawn(|| {
+                    let deadline = Deadline::patient(Duration::from_secs(1), StopFlag::default());
+                    let mut logins = Logins::new(1, HERE, &mailboxes, &guesses, PENALTY);
+                    let password = Password::new("secret".to_owned());
+                    let login = logins.check("lan", &password, &deadline);
+                    assert!(matches!(login, Ok(Login::Right(_))), "{login:?}");
+                });
+            }
+        });
+        assert!(guesses.lock().is_empty());
     }
 
     #[test]

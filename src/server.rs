@@ -13,10 +13,11 @@ use log::{Level, debug, info, log, warn};
 use crate::channel::Ended;
 use crate::channel::wire::{Deadline, StopFlag, Wire};
 use crate::config::{Config, Pop3};
+use crate::login::{self, Guesses};
 use crate::mailboxes::MailboxTree;
 use crate::pool::{Load, Pool};
 use crate::session_limit::{Admission, SessionLimit};
-use crate::{login, pop3, smtp};
+use crate::{pop3, smtp};
 
 /// How long a client waits for a free thread. A thread that has just sent 221 is free sooner.
 const WAIT_FOR_THREAD: Duration = Duration::from_millis(700);
@@ -56,6 +57,7 @@ struct Common {
     config: Config,
     mailboxes: MailboxTree,
     session_limit: SessionLimit,
+    guesses: Guesses,
     /// The number of the last session.
     sessions: AtomicU64,
     stop: StopFlag,
@@ -129,7 +131,8 @@ pub fn run(
 ) -> Result<(), String> {
     let no_threads = |e| format!("cannot start {e}; choose fewer with --threads");
     let (session_limit, sessions) = (SessionLimit::new(config.max_per_client), AtomicU64::new(0));
-    let common = Arc::new(Common { config, mailboxes, session_limit, sessions, stop });
+    let guesses = Guesses::default();
+    let common = Arc::new(Common { config, mailboxes, session_limit, guesses, sessions, stop });
     let mut pools = Vec::new();
     for listener in listeners {
         pools.push(open(listener, &common).map_err(no_threads)?);
@@ -276,7 +279,7 @@ impl Port {
     /// When the socket is already dead.
     fn converse(&self, client: Client) -> io::Result<Ended> {
         let Client { stream, address, session, _admission } = client;
-        let Common { config, mailboxes, stop, .. } = &*self.common;
+        let Common { config, mailboxes, guesses, stop, .. } = &*self.common;
         let (busy, threads) = (self.load.busy(), self.load.threads);
         let (stop, load) = (Arc::clone(stop), Arc::clone(&self.load));
         // Each protocol has its deadline; the wire borrows it to the end.
@@ -295,9 +298,16 @@ impl Port {
                 deadline = Deadline::patient(pop3::timeout(config), stop);
                 let local = stream.local_addr()?.ip();
                 wire = Wire::new(stream, &deadline)?;
-                let (client, deadline, penalty) = (address.ip(), &deadline, login::PENALTY);
-                let context =
-                    pop3::Context { session, client, local, config, mailboxes, deadline, penalty };
+                let context = pop3::Context {
+                    session,
+                    client: address.ip(),
+                    local,
+                    config,
+                    mailboxes,
+                    deadline: &deadline,
+                    guesses,
+                    penalty: login::PENALTY,
+                };
                 pop3::Conversation::new(&wire, &wire, context).run()
             }
         };

@@ -23,7 +23,7 @@ use crate::channel::transcript::Transcript;
 use crate::channel::wire::{Deadline, Late};
 use crate::channel::{Channel, Ended};
 use crate::config::Config;
-use crate::login::{Login, Logins, Password};
+use crate::login::{Guesses, Login, Logins, Password};
 use crate::mailboxes::{MailboxTree, Maildrop, StoredMessage};
 
 /// So many refusals in a row end the session, without an update.
@@ -42,7 +42,9 @@ pub struct Context<'a> {
     pub config: &'a Config,
     pub mailboxes: &'a MailboxTree,
     pub deadline: &'a Deadline,
-    /// The wait before the last wrong password is refused.
+    /// The passwords that are tried now, by this client and all others.
+    pub guesses: &'a Guesses,
+    /// How long the refusal of a wrong password waits.
     pub penalty: Duration,
 }
 
@@ -62,8 +64,8 @@ pub fn timeout(config: &Config) -> Duration {
 
 impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
     pub fn new(reader: R, writer: W, context: Context<'a>) -> Self {
-        let Context { session, config, mailboxes, penalty, .. } = context;
-        let logins = Logins::new(session, mailboxes, penalty);
+        let Context { session, client, config, mailboxes, guesses, penalty, .. } = context;
+        let logins = Logins::new(session, client, mailboxes, guesses, penalty);
         let (flags, folder) = (config.server_line(), config.record.as_deref());
         let head: Vec<&str> = flags.as_deref().into_iter().chain(["port: pop3"]).collect();
         let recording = folder.and_then(|folder| Recording::begin(folder, session, &head));
@@ -172,6 +174,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
             Login::Right(mailbox) => mailbox,
             Login::Wrong => return Err(reply::WRONG_PASSWORD),
             Login::WrongTooOften => return Err(reply::WRONG_PASSWORD.and_close()),
+            Login::NotChecked => return Err(reply::LOGIN_DELAY),
         };
         let address = mailbox.address();
         let Some(maildrop) = mailboxes.open(&mailbox).map_err(reply::cannot_open)? else {

@@ -194,6 +194,13 @@ pub const WRONG_PASSWORD: Reply = Reply::fixed(
          (RFC 1939 7)",
 );
 
+/// The same for a name that somebody has and one that nobody has.
+pub const LOGIN_DELAY: Reply = Reply::last(
+    ERR,
+    "[LOGIN-DELAY] Wrong passwords for this name are being refused, and yours was not looked at; \
+         try again in a second (RFC 2449 8.1.1)",
+);
+
 /// The answer to USER and PASS, before anything is looked up.
 pub const ANOTHER_MACHINE: Reply = Reply::fixed(
     ERR,

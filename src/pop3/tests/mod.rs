@@ -66,8 +66,9 @@ fn run_from(client: IpAddr, store: &Store, reader: impl Read, writer: impl Write
     let Store { config, mailboxes, .. } = store;
     let local = IpAddr::from([198, 51, 100, 1]);
     let deadline = &Deadline::patient(Duration::from_secs(1), StopFlag::default());
-    let penalty = Duration::ZERO;
-    let context = Context { session: 1, client, local, config, mailboxes, deadline, penalty };
+    let (guesses, penalty) = (&Guesses::default(), Duration::ZERO);
+    let context =
+        Context { session: 1, client, local, config, mailboxes, deadline, guesses, penalty };
     matches!(Conversation::new(reader, writer, context).run(), Ended::Done)
 }
 
