@@ -56,6 +56,7 @@ step cargo clippy --all-targets -- -D warnings
 RUSTDOCFLAGS='-D warnings' step cargo doc --no-deps --document-private-items
 step try_readme_patch
 step try_smuggling_patch
+step scripts/why-more.sh
 # What cargo test does a few times, many times.
 step scripts/crash.sh 100
 SLOW_CLIENTS=480 step cargo test --quiet --test overload
