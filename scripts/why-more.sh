@@ -75,6 +75,8 @@ run_piece() {
 # Plays the conversations with both.
 play() {
     local replay="$bin/replay --patience 3"
+    # Who started this script in the background may have switched Ctrl-C off for all that it starts.
+    if env --default-signal=INT true 2>/dev/null; then replay="env --default-signal=INT $replay"; fi
     if ! $replay --start "$server {flags}" "$page"; then
         fail "the server must pass every conversation"
     fi
