@@ -5,7 +5,7 @@ mod common;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{Client, LONG, Server};
+use common::{Client, LONG, Server, wait_until};
 
 /// Says NOOP until the server ends that, and gives its last reply.
 fn say_noop(mut client: Client) -> String {
@@ -47,4 +47,28 @@ fn who_sends_no_mail_makes_room_for_others() {
         let wanted = "421 localhost No mail in 2 seconds, and somebody waits for a thread, closing";
         assert!(farewell.starts_with(wanted), "{farewell}");
     }
+}
+
+#[test]
+fn what_is_tolerated_is_logged_once_a_session() {
+    let server = Server::start("");
+    for _ in 0..2 {
+        let mut client = server.client();
+        client.send("HELO\r\nMAIL FROM: a@x\r\n".repeat(100) + "QUIT\r\n");
+        client.rest();
+    }
+    wait_until("both are logged", || server.log().matches("accepted a space").count() == 2);
+    assert_eq!(server.log().lines().count(), 2 * (1 + 3), "{}", server.log());
+}
+
+#[test]
+fn a_session_has_a_hundred_warnings_and_no_more() {
+    let server = Server::start("");
+    let mut client = server.client();
+    let refused = "MAIL FROM:<>\r\nRCPT TO:<hung@nuce.edu.vn>\r\nDATA\r\nx\n\r\n.\r\n".repeat(200);
+    client.send(format!("HELO x\r\n{refused}QUIT\r\n"));
+    client.rest();
+    wait_until("the end is logged", || server.log().contains("[1] more warnings"));
+    assert_eq!(server.log().matches("refused: 554").count(), 100);
+    assert_eq!(server.log().lines().count(), 1 + 100 + 1, "{}", server.log());
 }

@@ -189,7 +189,8 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
         };
         let address = mailbox.address();
         let Some(maildrop) = mailboxes.open(&mailbox).map_err(reply::cannot_open)? else {
-            log::warn!("[{session}] no login as {address}: another session has the mailbox open");
+            let why = "another session has the mailbox open";
+            self.channel.warn(format_args!("no login as {address}: {why}"));
             return Err(reply::IN_USE);
         };
         log::info!("[{session}] {address} logged in, {} messages", maildrop.kept().count());

@@ -63,6 +63,8 @@ pub struct Conversation<'a, R: Read, W: Write> {
     after_auth: bool,
     /// The commands since the last mail that was stored.
     commands: usize,
+    /// What was tolerated so far: each is logged once.
+    tolerated: Tolerated,
 }
 
 impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
@@ -80,6 +82,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
             errors: 0,
             after_auth: false,
             commands: 0,
+            tolerated: Tolerated::new(),
         }
     }
 
@@ -115,7 +118,10 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
             Err(refusal) => return self.answer(state, &refusal),
         };
         for deviation in tolerated {
-            log::info!("[{}] accepted {deviation}", self.context.session);
+            if !self.tolerated.contains(&deviation) {
+                log::info!("[{}] accepted {deviation}", self.context.session);
+                self.tolerated.push(deviation);
+            }
         }
         log::trace!("[{}] in {}: {command:?}", self.context.session, state.name());
         match state.step(command, self.context.config) {
@@ -249,7 +255,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
                 reply::OK
             }
             Err(reply) => {
-                log::warn!("[{session}] {size} octets from {sender} refused: {reply}");
+                self.channel.warn(format_args!("{size} octets from {sender} refused: {reply}"));
                 reply
             }
         }
