@@ -25,10 +25,12 @@ pub struct Pool<T> {
     load: Arc<Load>,
 }
 
-/// How many threads are at work, of how many. Any thread may read it at any time.
+/// How many threads are at work, of how many, and how many items wait for one. Any thread may read
+/// it at any time.
 #[derive(Debug)]
 pub struct Load {
     busy: AtomicUsize,
+    waiting: AtomicUsize,
     pub threads: usize,
 }
 
@@ -42,7 +44,7 @@ struct Queue<T> {
 
 impl Load {
     pub fn new(threads: usize) -> Load {
-        Load { busy: AtomicUsize::new(0), threads }
+        Load { busy: AtomicUsize::new(0), waiting: AtomicUsize::new(0), threads }
     }
 
     pub fn busy(&self) -> usize {
@@ -52,6 +54,16 @@ impl Load {
     /// Notes how many threads are at work.
     pub fn set_busy(&self, busy: usize) {
         self.busy.store(busy, Ordering::Relaxed);
+    }
+
+    /// Whether an item waits for a thread.
+    pub fn is_awaited(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > 0
+    }
+
+    /// Notes how many items wait for a thread.
+    pub fn set_waiting(&self, waiting: usize) {
+        self.waiting.store(waiting, Ordering::Relaxed);
     }
 }
 
@@ -99,6 +111,7 @@ impl<T: Send + 'static> Pool<T> {
             return Err(item);
         }
         queue.waiting.push_back((Instant::now(), item));
+        self.note_load(&queue);
         drop(queue);
         self.item_waits.notify_one();
         Ok(())
@@ -118,6 +131,7 @@ impl<T: Send + 'static> Pool<T> {
                 let woken = self.item_waits.wait_timeout(queue, left);
                 (queue, _) = woken.unwrap_or_else(PoisonError::into_inner);
             } else if let Some((_, item)) = queue.waiting.pop_front() {
+                self.note_load(&queue);
                 return item;
             }
         }
@@ -152,6 +166,7 @@ impl<T: Send + 'static> Pool<T> {
     fn next_item(&self, sender: &SyncSender<T>, items: &Receiver<T>) -> Result<T, RecvError> {
         let mut queue = self.lock();
         if let Some((_, item)) = queue.waiting.pop_front() {
+            self.note_load(&queue);
             return Ok(item);
         }
         queue.free.push(sender.clone());
@@ -160,9 +175,10 @@ impl<T: Send + 'static> Pool<T> {
         items.recv()
     }
 
-    /// Notes how many threads are not free.
+    /// Notes how many threads are not free, and how many items wait.
     fn note_load(&self, queue: &Queue<T>) {
         self.load.set_busy(self.load.threads - queue.free.len());
+        self.load.set_waiting(queue.waiting.len());
     }
 
     /// Locks the queue. No work is done under this lock, so nobody holds it for long.
@@ -271,8 +287,11 @@ mod tests {
         let pool = waiting_pool(1);
         let first = submit(&pool);
         let began = Instant::now();
+        assert!(!pool.load.is_awaited());
         let second = submit(&pool);
+        assert!(pool.load.is_awaited());
         let overdue = pool.next_overdue(Duration::from_millis(50));
+        assert!(!pool.load.is_awaited());
         assert!(began.elapsed() >= Duration::from_millis(50));
         drop(second);
         assert!(overdue.recv().is_err(), "it is the second item");
@@ -290,6 +309,7 @@ mod tests {
         assert_eq!(second.send(()), Ok(()));
         assert!(pool.finish(LONG));
         assert!(second.send(()).is_err(), "the second item is still in the line");
+        assert!(!pool.load.is_awaited());
     }
 
     #[test]

@@ -9,7 +9,7 @@ pub mod recording;
 pub mod transcript;
 pub mod wire;
 
-use std::fmt::Display;
+use std::fmt::{Arguments, Display};
 use std::io::{self, ErrorKind, Read, Write};
 
 use self::heard::{Heard, is_http};
@@ -129,6 +129,11 @@ impl<'a, R: Read, W: Write> Channel<'a, R, W> {
     /// Notes that something was heard, and not what: it may be a secret that was mistyped.
     pub fn note_hidden(&mut self) {
         self.transcript.heard_hidden();
+    }
+
+    /// Warns of what the client did, as [`Transcript::warn`] says.
+    pub fn warn(&mut self, what: Arguments) {
+        self.transcript.warn(what);
     }
 
     /// Adds a line to the recording of the session, if there is one.

@@ -2,13 +2,15 @@
 
 use std::fmt::{self, Write};
 
-use log::debug;
+use log::{debug, warn};
 
 use crate::channel::line::Line;
 use crate::channel::recording::{Recording, client_line};
 
 /// A longer line is cut in the log after so many octets.
 const SHOWN: usize = 512;
+/// So many warnings about one session stand in the log.
+const MAX_WARNINGS: usize = 100;
 
 /// What is seen of one session.
 #[derive(Debug)]
@@ -18,11 +20,13 @@ pub struct Transcript {
     recording: Option<Recording>,
     /// Whether the last thing that was heard is hidden.
     has_hidden: bool,
+    /// The warnings that may still be logged.
+    warnings_left: usize,
 }
 
 impl Transcript {
     pub fn new(session: u64, recording: Option<Recording>) -> Transcript {
-        Transcript { session, recording, has_hidden: false }
+        Transcript { session, recording, has_hidden: false, warnings_left: MAX_WARNINGS }
     }
 
     /// Notes a line, or a piece of one, as the client sent it.
@@ -70,6 +74,16 @@ impl Transcript {
             let is_plain = line.len() <= SHOWN && line.iter().all(|b| (b' '..=b'~').contains(b));
             let text = if is_plain { String::from_utf8_lossy(line) } else { "*".into() };
             self.record(&format!("S: {text}"));
+        }
+    }
+
+    /// Warns of what the client did, unless it has filled the log with such lines already.
+    pub fn warn(&mut self, what: fmt::Arguments) {
+        let Some(left) = self.warnings_left.checked_sub(1) else { return };
+        self.warnings_left = left;
+        warn!("[{}] {what}", self.session);
+        if left == 0 {
+            warn!("[{}] more warnings about this client are left out", self.session);
         }
     }
 

@@ -23,6 +23,8 @@ const LAST_REPLY: Duration = Duration::from_secs(1);
 const QUIET: Duration = Duration::from_millis(200);
 /// While more than four fifths of the threads are busy, a line has no more time than this.
 const STRESSED: Duration = Duration::from_secs(10);
+/// While somebody waits for a thread, a session has no more time without a mail than this.
+pub const WITHOUT_MAIL: Duration = Duration::from_secs(60);
 /// A smaller pool is never stressed, so that it can be watched filling up.
 const SMALLEST_STRESSED_POOL: usize = 16;
 /// A message must arrive at this rate, in octets a second, after a start of four times the timeout.
@@ -40,6 +42,8 @@ pub struct Deadline {
     began: Cell<Option<Instant>>,
     /// When the message began, if one is being received, and the octets that have come since.
     message: Cell<Option<(Instant, u64)>>,
+    /// When the last mail was stored, or the session began.
+    last_mail: Cell<Instant>,
     load: Arc<Load>,
     stop: StopFlag,
 }
@@ -52,6 +56,8 @@ pub enum Late {
     /// The line would have had more time if the server were not so full.
     LineUnderStress,
     Message,
+    /// The client sends no mail, and somebody waits for its thread.
+    WithoutMail,
 }
 
 impl fmt::Display for Late {
@@ -72,12 +78,13 @@ impl Deadline {
     /// A deadline of `allowed` for each line; less while the load is high.
     pub fn new(allowed: Duration, load: Arc<Load>, stop: StopFlag) -> Deadline {
         let (began, message) = (Cell::new(None), Cell::new(None));
-        Deadline { allowed: Cell::new(allowed), began, message, load, stop }
+        let last_mail = Cell::new(Instant::now());
+        Deadline { allowed: Cell::new(allowed), began, message, last_mail, load, stop }
     }
 
     /// A deadline of `allowed` for each line, however high the load is.
     pub fn patient(allowed: Duration, stop: StopFlag) -> Deadline {
-        // This load is always 0, so there is never stress.
+        // This load is always 0: there is never stress, and nobody ever waits.
         Deadline::new(allowed, Arc::new(Load::new(0)), stop)
     }
 
@@ -108,6 +115,11 @@ impl Deadline {
         self.message.set(None);
     }
 
+    /// Notes that a mail was stored: the time without one begins anew.
+    pub fn note_mail(&self) {
+        self.last_mail.set(Instant::now());
+    }
+
     /// Leaves just the time for a last reply, also when the server is stopping.
     pub fn shorten_for_last_reply(&self) {
         self.allowed.set(LAST_REPLY);
@@ -116,7 +128,10 @@ impl Deadline {
 
     /// Why the time is over, if it is.
     pub fn late(&self) -> Option<Late> {
-        if self.stop.load(Ordering::Relaxed) { Some(Late::Stopping) } else { self.overtime() }
+        if self.stop.load(Ordering::Relaxed) {
+            return Some(Late::Stopping);
+        }
+        self.overtime().or_else(|| self.is_in_the_way().then_some(Late::WithoutMail))
     }
 
     /// Whether the line or the message has taken too long.
@@ -139,6 +154,13 @@ impl Deadline {
     fn is_stressed(&self) -> bool {
         let threads = self.load.threads;
         threads >= SMALLEST_STRESSED_POOL && self.load.busy() * 5 > threads * 4
+    }
+
+    /// Whether somebody waits for the thread of a client that has sent no mail for long.
+    fn is_in_the_way(&self) -> bool {
+        let allowed = WITHOUT_MAIL.min(self.allowed.get());
+        let is_receiving = self.message.get().is_some();
+        self.load.is_awaited() && !is_receiving && self.last_mail.get().elapsed() >= allowed
     }
 
     /// Counts octets for the rate of the message.
@@ -281,6 +303,30 @@ mod tests {
         assert_eq!(deadline.late(), Some(Late::Message));
         deadline.end_message();
         assert_eq!(deadline.late(), None);
+    }
+
+    #[test]
+    fn who_sends_no_mail_has_less_time_while_somebody_waits() {
+        for (allowed, ago, waiting, late) in [
+            (300, 59, 1, None),
+            (300, 60, 1, Some(Late::WithoutMail)),
+            (300, 60, 0, None),
+            (10, 9, 1, None),
+            (10, 10, 1, Some(Late::WithoutMail)),
+        ] {
+            let deadline = deadline(allowed, 0, 1, 1);
+            deadline.load.set_waiting(waiting);
+            let before = |seconds| Instant::now().checked_sub(Duration::from_secs(seconds));
+            deadline.last_mail.set(before(ago).unwrap());
+            assert_eq!(deadline.late(), late, "{ago} s of {allowed}, {waiting} waiting");
+            // A reply that the client takes is sent all the same.
+            assert_eq!(deadline.overtime(), None);
+            deadline.begin_message();
+            assert_eq!(deadline.late(), None, "a mail is coming");
+            deadline.end_message();
+            deadline.note_mail();
+            assert_eq!(deadline.late(), None, "a mail has come");
+        }
     }
 
     #[test]

@@ -28,6 +28,9 @@ use crate::mailboxes::{MailboxTree, Maildrop, StoredMessage};
 
 /// So many refusals in a row end the session, without an update.
 const MAX_ERRORS: usize = 20;
+/// So many commands without a login end the session. Who has logged in holds one thread at most: the
+/// mailbox is locked.
+const MAX_COMMANDS: usize = 1000;
 /// The shortest time after which a silent client may be left (RFC 1939 §3).
 const SHORTEST_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 
@@ -54,6 +57,8 @@ pub struct Conversation<'a, R: Read, W: Write> {
     channel: Channel<'a, R, W>,
     /// The refusals in a row.
     errors: usize,
+    /// The commands before the login.
+    commands: usize,
     logins: Logins<'a>,
 }
 
@@ -71,7 +76,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
         let recording = folder.and_then(|folder| Recording::begin(folder, session, &head));
         let transcript = Transcript::new(session, recording);
         let channel = Channel::new(reader, writer, transcript, context.deadline);
-        Conversation { context, channel, errors: 0, logins }
+        Conversation { context, channel, errors: 0, commands: 0, logins }
     }
 
     /// Serves the client until one of the two hangs up.
@@ -103,6 +108,12 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
     /// Hears one command and answers it.
     fn turn(&mut self, state: State) -> Result<State, Ended> {
         let Context { session, client, local, config, .. } = self.context;
+        if let State::Authorization { .. } = state {
+            if self.commands == MAX_COMMANDS {
+                return Err(self.send_last(&reply::too_many_commands(MAX_COMMANDS)));
+            }
+            self.commands += 1;
+        }
         let heard = self.channel.hear_command(MAX_COMMAND_LINE)?;
         let parsed = command::parse(&heard);
         self.note_heard(&state, &parsed);
@@ -178,7 +189,8 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
         };
         let address = mailbox.address();
         let Some(maildrop) = mailboxes.open(&mailbox).map_err(reply::cannot_open)? else {
-            log::warn!("[{session}] no login as {address}: another session has the mailbox open");
+            let why = "another session has the mailbox open";
+            self.channel.warn(format_args!("no login as {address}: {why}"));
             return Err(reply::IN_USE);
         };
         log::info!("[{session}] {address} logged in, {} messages", maildrop.kept().count());

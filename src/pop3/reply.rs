@@ -106,6 +106,10 @@ pub fn too_many_errors(errors: usize) -> Reply {
     Reply::err(text).and_close()
 }
 
+pub fn too_many_commands(commands: usize) -> Reply {
+    Reply::err(format!("{commands} commands without a login, closing (RFC 1939 4)")).and_close()
+}
+
 pub const TLS_HELLO: Reply = Reply::last(
     ERR,
     "This looks like a TLS hello, and TLS is not offered here, closing (RFC 1939 3)",

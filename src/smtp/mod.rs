@@ -34,6 +34,11 @@ use crate::mailboxes::{Delivery, Found, MailboxTree, StoreError};
 /// Deviation: §3.8 would keep it, but whoever is wrong that often is no mail program (§7.8).
 const MAX_ERRORS: usize = 20;
 
+/// So many commands without a mail end the session, and one more for each recipient of a mail.
+///
+/// Deviation: §3.8 would keep it, but others want its thread (§7.8).
+const MAX_COMMANDS: usize = 1000;
+
 /// What a conversation finds when it begins.
 #[derive(Debug)]
 pub struct Context<'a> {
@@ -56,6 +61,10 @@ pub struct Conversation<'a, R: Read, W: Write> {
     errors: usize,
     /// Whether what is heard next, if it is no command, may belong to an AUTH.
     after_auth: bool,
+    /// The commands since the last mail that was stored.
+    commands: usize,
+    /// What was tolerated so far: each is logged once.
+    tolerated: Tolerated,
 }
 
 impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
@@ -66,7 +75,15 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
             .and_then(|folder| Recording::begin(folder, session, flags.as_deref().as_slice()));
         let transcript = Transcript::new(session, recording);
         let channel = Channel::new(reader, writer, transcript, context.deadline);
-        Conversation { context, channel, enhanced: false, errors: 0, after_auth: false }
+        Conversation {
+            context,
+            channel,
+            enhanced: false,
+            errors: 0,
+            after_auth: false,
+            commands: 0,
+            tolerated: Tolerated::new(),
+        }
     }
 
     /// Serves the client until one of the two hangs up.
@@ -92,6 +109,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
 
     /// Hears one command and answers it.
     fn turn(&mut self, state: State) -> Result<State, Ended> {
+        self.count_command()?;
         let heard = self.channel.hear_command(MAX_COMMAND_LINE)?;
         let parsed = command::parse(&heard);
         self.note_heard(&parsed);
@@ -100,7 +118,10 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
             Err(refusal) => return self.answer(state, &refusal),
         };
         for deviation in tolerated {
-            log::info!("[{}] accepted {deviation}", self.context.session);
+            if !self.tolerated.contains(&deviation) {
+                log::info!("[{}] accepted {deviation}", self.context.session);
+                self.tolerated.push(deviation);
+            }
         }
         log::trace!("[{}] in {}: {command:?}", self.context.session, state.name());
         match state.step(command, self.context.config) {
@@ -119,6 +140,17 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
                 self.answer(State::Greeted(greeting), &reply)
             }
         }
+    }
+
+    /// Counts the command that is heard next, and ends the conversation if it is one too many.
+    fn count_command(&mut self) -> Result<(), Ended> {
+        let Config { hostname, max_recipients, .. } = self.context.config;
+        let limit = max_recipients.saturating_add(MAX_COMMANDS);
+        if self.commands == limit {
+            return Err(self.send_last(&reply::too_many_commands(hostname, limit)));
+        }
+        self.commands += 1;
+        Ok(())
     }
 
     /// Notes the command that was heard. What follows AUTH, on its line and on the next ones, is a
@@ -211,17 +243,19 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
     }
 
     /// Publishes a message that has arrived whole.
-    fn finish(&self, message: Message, envelope: &Envelope) -> Reply {
+    fn finish(&mut self, message: Message, envelope: &Envelope) -> Reply {
         let (session, sender, size) =
             (self.context.session, &envelope.reverse_path, message.size());
         match message.finish() {
             Ok(paths) => {
+                self.commands = 0;
+                self.context.deadline.note_mail();
                 // The list is made only if somebody will see it.
                 log::info!("[{session}] {size} octets from {sender} in {}", listed(&paths));
                 reply::OK
             }
             Err(reply) => {
-                log::warn!("[{session}] {size} octets from {sender} refused: {reply}");
+                self.channel.warn(format_args!("{size} octets from {sender} refused: {reply}"));
                 reply
             }
         }

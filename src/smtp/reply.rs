@@ -8,7 +8,7 @@ use std::fmt::{self, Write};
 
 use super::syntax::{COMMANDS, MAIL, Syntax, Topic};
 use crate::address::PathError;
-use crate::channel::wire::Late;
+use crate::channel::wire::{Late, WITHOUT_MAIL};
 use crate::config::Config;
 use crate::mailboxes::StoreError;
 
@@ -109,6 +109,13 @@ pub fn late(late: Late, config: &Config) -> Reply {
         Late::LineUnderStress => "No whole line in 10 seconds, and nearly all threads are busy, \
                                   closing (RFC 5321 7.8)"
             .to_owned(),
+        Late::WithoutMail => {
+            let seconds = seconds.min(WITHOUT_MAIL.as_secs());
+            format!(
+                "No mail in {seconds} seconds, and somebody waits for a thread, closing \
+                 (RFC 5321 7.8)"
+            )
+        }
         Late::Message => "The message takes too long, closing (RFC 5321 4.5.3.2.5)".to_owned(),
     };
     Reply::new(421, "4.4.2", format!("{hostname} {why}"))
@@ -136,6 +143,11 @@ pub fn all_threads_busy(hostname: &str, threads: usize) -> Reply {
 
 pub fn too_many_errors(hostname: &str, errors: usize) -> Reply {
     let text = format!("{hostname} {errors} errors in a row, closing (RFC 5321 7.8)");
+    Reply::new(421, "4.7.0", text)
+}
+
+pub fn too_many_commands(hostname: &str, commands: usize) -> Reply {
+    let text = format!("{hostname} {commands} commands without a mail, closing (RFC 5321 7.8)");
     Reply::new(421, "4.7.0", text)
 }
 

@@ -104,8 +104,7 @@ impl Server {
         let mut deaf = self.client();
         let stream = deaf.stream.get_mut();
         stream.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
-        let helps = "HELP\r\n".repeat(10_000);
-        while stream.write_all(helps.as_bytes()).is_ok() {}
+        while stream.write_all(helps().as_bytes()).is_ok() {}
         deaf
     }
 
@@ -154,6 +153,12 @@ pub fn documents() -> Vec<PathBuf> {
     }
     documents.sort();
     documents
+}
+
+/// Nine hundred requests for help, which get long answers, and a mail, after which there may be more.
+pub fn helps() -> String {
+    let mail = "MAIL FROM:<>\r\nRCPT TO:<bob@hamburger.edu>\r\nDATA\r\n.\r\n";
+    format!("HELO x\r\n{}{mail}", "HELP\r\n".repeat(900))
 }
 
 /// How often a test does something: the usual number, or more if this environment variable says so.

@@ -57,3 +57,12 @@ fn a_message_is_sent_in_pieces_of_a_few_kilobytes() {
     let sent = writes.0.concat();
     assert!(sent.ends_with(&[b"x\r\n..", &[b'y'; 5000][..], b"\r\n.\r\n"].concat()));
 }
+
+#[test]
+fn a_thousand_commands_without_a_login_end_the_session_and_after_it_there_may_be_more() {
+    let output = answers(&store(), "USER x\r\n".repeat(2000).as_bytes());
+    assert_eq!(output.lines().count(), 1 + 1000 + 1);
+    assert!(output.ends_with("-ERR 1000 commands without a login, closing (RFC 1939 4)\r\n"));
+    let output = answers_in_transaction(&store(), &"NOOP\r\n".repeat(2000));
+    assert_eq!(output.lines().count(), 2000);
+}
