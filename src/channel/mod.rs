@@ -106,14 +106,11 @@ impl<'a, R: Read, W: Write> Channel<'a, R, W> {
         self.lines.may_wait()
     }
 
-    /// Whether the first letter that was heard is this one, in any case: the line may be a command that
-    /// was mistyped. So may what comes after control characters, or the octets of a telnet (RFC 854).
-    pub fn heard_initial(&self, initial: u8) -> bool {
-        let mut parts = self.lines.last().bytes.split(|&b| b.is_ascii_control() || b >= 0xf0);
-        parts.any(|part| {
-            let first = part.iter().find(|b| b.is_ascii_alphabetic());
-            first.is_some_and(|first| first.eq_ignore_ascii_case(&initial))
-        })
+    /// Whether this word stands anywhere in the line that was heard last, in any case: odd octets may
+    /// stand before it.
+    pub fn has_heard(&self, word: &str) -> bool {
+        let mut parts = self.lines.last().bytes.windows(word.len());
+        parts.any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
     }
 
     /// Notes the command that was heard last, as it came.

@@ -116,7 +116,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
         }
         let heard = self.channel.hear_command(MAX_COMMAND_LINE)?;
         let parsed = command::parse(&heard);
-        self.note_heard(&state, &parsed);
+        self.note_heard(&parsed);
         let command = match parsed {
             Ok(Command::User(_) | Command::Pass(_)) if !config.is_trusted(client, local) => {
                 log::warn!("[{session}] no login from another machine: --trust {client} allows it");
@@ -162,15 +162,11 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
 
     /// Notes the command that was heard, and no password: what was not understood may be one that was
     /// mistyped.
-    fn note_heard(&mut self, state: &State, parsed: &Result<Command, Reply>) {
-        match (parsed, state) {
-            (Ok(Command::Pass(_)), _) => self.channel.note_secret("PASS *"),
-            (Err(_), State::Authorization { .. }) => self.channel.note_hidden(),
-            // PASS, APOP, AUTH: no command that is taken after the login has their initials.
-            (Err(_), _) if "PA".bytes().any(|initial| self.channel.heard_initial(initial)) => {
-                self.channel.note_hidden();
-            }
-            (Ok(_) | Err(_), _) => self.channel.note_heard(),
+    fn note_heard(&mut self, parsed: &Result<Command, Reply>) {
+        match parsed {
+            Ok(Command::Pass(_)) => self.channel.note_secret("PASS *"),
+            Ok(_) => self.channel.note_heard(),
+            Err(_) => self.channel.note_hidden(),
         }
     }
 

@@ -59,8 +59,6 @@ pub struct Conversation<'a, R: Read, W: Write> {
     enhanced: bool,
     /// The replies of 5xx in a row.
     errors: usize,
-    /// Whether what is heard next, if it is no command, may belong to an AUTH.
-    after_auth: bool,
     /// The commands since the last mail that was stored.
     commands: usize,
     /// What was tolerated so far: each is logged once.
@@ -80,7 +78,6 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
             channel,
             enhanced: false,
             errors: 0,
-            after_auth: false,
             commands: 0,
             tolerated: Tolerated::new(),
         }
@@ -153,16 +150,13 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
         Ok(())
     }
 
-    /// Notes the command that was heard. What follows AUTH, on its line and on the next ones, is a
-    /// password, though none is taken here. AUTH may be mistyped; no command that is taken begins so.
+    /// Notes the command that was heard. What follows AUTH is a password, though none is taken here.
     fn note_heard(&mut self, parsed: &Result<(Command, Tolerated), Reply>) {
-        let begins_so = || self.channel.heard_initial(b'A');
-        self.after_auth = parsed.is_err() && (self.after_auth || begins_so());
         match parsed {
             Err(refusal) if *refusal == reply::not_offered("AUTH") => {
                 self.channel.note_secret("AUTH *");
             }
-            Err(_) if self.after_auth => self.channel.note_hidden(),
+            Err(_) if self.channel.has_heard("AUTH") => self.channel.note_hidden(),
             Ok(_) | Err(_) => self.channel.note_heard(),
         }
     }
