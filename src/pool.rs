@@ -122,7 +122,7 @@ impl<T: Send + 'static> Pool<T> {
         let mut queue = self.lock();
         loop {
             let Some((since, _)) = queue.waiting.front() else {
-                // `wait` opens the lock while it waits, and closes it again before it returns.
+                // `wait` unlocks the queue while it waits, and locks it again before it returns.
                 queue = self.item_waits.wait(queue).unwrap_or_else(PoisonError::into_inner);
                 continue;
             };
@@ -138,7 +138,7 @@ impl<T: Send + 'static> Pool<T> {
     }
 
     /// Waits at most `patience` until every thread is free, and returns whether they all are.
-    pub fn finish(&self, patience: Duration) -> bool {
+    pub fn wait_until_free(&self, patience: Duration) -> bool {
         let began = Instant::now();
         while self.lock().free.len() < self.load.threads {
             if began.elapsed() >= patience {
@@ -232,7 +232,7 @@ mod tests {
             assert!((1..=3).contains(&busy));
             items.push(item);
         }
-        assert!(pool.finish(LONG));
+        assert!(pool.wait_until_free(LONG));
         assert_eq!(load.busy(), 0);
         assert_eq!(items, Vec::from_iter(0..100));
     }
@@ -279,7 +279,7 @@ mod tests {
         }
         assert_eq!(done.recv_timeout(LONG), Ok(0));
         assert_eq!(done.recv_timeout(LONG), Ok(2));
-        assert!(pool.finish(LONG), "the panic left no thread busy");
+        assert!(pool.wait_until_free(LONG), "the panic left no thread busy");
     }
 
     #[test]
@@ -295,9 +295,9 @@ mod tests {
         assert!(began.elapsed() >= Duration::from_millis(50));
         drop(second);
         assert!(overdue.recv().is_err(), "it is the second item");
-        assert!(!pool.finish(Duration::ZERO));
+        assert!(!pool.wait_until_free(Duration::ZERO));
         drop(first);
-        assert!(pool.finish(LONG));
+        assert!(pool.wait_until_free(LONG));
     }
 
     #[test]
@@ -307,7 +307,7 @@ mod tests {
         drop(first);
         // This ends the work on the second item, once a thread has it.
         assert_eq!(second.send(()), Ok(()));
-        assert!(pool.finish(LONG));
+        assert!(pool.wait_until_free(LONG));
         assert!(second.send(()).is_err(), "the second item is still in the line");
         assert!(!pool.load.is_awaited());
     }
@@ -336,17 +336,17 @@ mod tests {
             assert_eq!(began.recv_timeout(LONG), Ok(number));
         }
         drop(senders);
-        assert!(pool.finish(LONG));
+        assert!(pool.wait_until_free(LONG));
     }
 
     #[test]
     fn the_pool_has_finished_when_every_thread_is_free() {
         let pool = waiting_pool(2);
-        assert!(pool.finish(Duration::ZERO));
+        assert!(pool.wait_until_free(Duration::ZERO));
         let item = submit(&pool);
-        assert!(!pool.finish(Duration::from_millis(50)), "one thread of two is free");
+        assert!(!pool.wait_until_free(Duration::from_millis(50)), "one thread of two is free");
         drop(item);
-        assert!(pool.finish(LONG));
+        assert!(pool.wait_until_free(LONG));
     }
 
     #[test]
@@ -361,6 +361,6 @@ mod tests {
         }
         assert_eq!(refused, 96, "two items are worked on, and two wait");
         drop(senders);
-        assert!(pool.finish(LONG));
+        assert!(pool.wait_until_free(LONG));
     }
 }

@@ -19,7 +19,8 @@ use crate::pool::{Load, Pool};
 use crate::session_limit::{Admission, SessionLimit};
 use crate::{pop3, smtp};
 
-/// How long a client waits for a free thread. A thread that has just sent 221 is free sooner.
+/// How long a client waits for a free thread. It is not zero: a thread that has just sent 221 is free
+/// within this time.
 const WAIT_FOR_THREAD: Duration = Duration::from_millis(700);
 /// How long the sessions may take to end when the server stops.
 const WAIT_FOR_SESSIONS: Duration = Duration::from_secs(4);
@@ -100,7 +101,7 @@ pub fn bind_listeners(config: &Config) -> Result<Vec<Listener>, String> {
     Ok(listeners)
 }
 
-/// Binds one socket, as `flag` says; `port` is the usual one, and the next is free to advise.
+/// Binds one socket, as `flag` says; `port` is the usual one, and stands in the advice.
 ///
 /// # Errors
 /// One line that says what to do.
@@ -135,7 +136,7 @@ pub fn run(
     let common = Arc::new(Common { config, mailboxes, session_limit, guesses, sessions, stop });
     let mut pools = Vec::new();
     for listener in listeners {
-        pools.push(open(listener, &common).map_err(no_threads)?);
+        pools.push(start_port(listener, &common).map_err(no_threads)?);
     }
 
     while !common.stop.load(Ordering::Relaxed) {
@@ -144,7 +145,7 @@ pub fn run(
     let began = Instant::now();
     log_aside(Level::Info, "stopping: sessions hear so and end; Ctrl-C again ends them at once");
     for pool in pools {
-        if !pool.finish(WAIT_FOR_SESSIONS.saturating_sub(began.elapsed())) {
+        if !pool.wait_until_free(WAIT_FOR_SESSIONS.saturating_sub(began.elapsed())) {
             let left =
                 "some sessions did not end in time; what they had not acknowledged is not done";
             log_aside(Level::Warn, left);
@@ -167,7 +168,7 @@ fn log_aside(level: Level, line: &'static str) {
 }
 
 /// Starts the threads of one port: the workers, the one that accepts and the one that turns away.
-fn open(listener: Listener, common: &Arc<Common>) -> io::Result<Arc<Pool<Client>>> {
+fn start_port(listener: Listener, common: &Arc<Common>) -> io::Result<Arc<Pool<Client>>> {
     let Listener { protocol, socket } = listener;
     let load = Arc::new(Load::new(common.config.threads));
     let port = Port { protocol, load: Arc::clone(&load), common: Arc::clone(common) };
@@ -192,7 +193,7 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
     thread::Builder::new().name(name.to_owned()).spawn(work).map(drop)
 }
 
-/// Accepts clients for ever. When that fails, for want of file handles, it tries again in a moment.
+/// Accepts clients for ever. When that fails, because there are no file handles, it tries again in a moment.
 fn accept_forever(socket: &TcpListener, port: &Port, pool: &Pool<Client>) {
     let mut failing = false;
     loop {

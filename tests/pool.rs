@@ -48,7 +48,7 @@ fn a_client_that_comes_back_right_after_its_221_is_served() {
 fn a_client_beyond_the_limit_for_its_address_hears_why() {
     let server = Server::start("--max-per-client 2");
     let (mut first, _second) = (server.client(), server.client());
-    server.connect().expect("421 4.7.0 localhost Your address has 2 sessions here");
+    server.connect().expect("421 localhost Your address has 2 sessions here");
     first.ask("QUIT", "221 ");
     first.rest();
     drop(first);

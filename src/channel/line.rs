@@ -34,7 +34,7 @@ pub struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    /// The line without the CR and LF that end it.
+    /// The line without the CR and LF at its end.
     pub fn text(&self) -> &'a [u8] {
         match self.bytes {
             [text @ .., b'\r', b'\n'] | [text @ .., b'\n' | b'\r'] => text,
@@ -103,15 +103,16 @@ impl<R: Read> Lines<R> {
         Ok(Some(Line { bytes: &self.line, ending, continued }))
     }
 
-    /// The line that was given last, once more.
+    /// The line that was given last, once more. It must have been a whole line, or one whose rest was
+    /// skipped.
     pub fn last(&self) -> Line<'_> {
         let bytes = self.reader.buffer().get(..self.given).filter(|bytes| !bytes.is_empty());
         let bytes = bytes.unwrap_or(&self.line);
         Line { bytes, ending: ending(bytes, None), continued: false }
     }
 
-    /// Reads the rest of a line that was cut, and throws it away. The first piece stands for it; the
-    /// last octets are returned.
+    /// Reads the rest of a line that was cut, throws it away and returns its last octets. The first
+    /// piece, with a CRLF of ours, stands for the line: played again, it is as much too long.
     ///
     /// # Errors
     /// Those of [`Lines::next`].
@@ -163,7 +164,7 @@ impl<R: Read> Read for LastRead<R> {
     }
 }
 
-/// The length of the line that `octets` begin with, if it is plain: nothing as low as CR (LF, a tab,
+/// The length of the line that `octets` begin with, if it is plain: no octet from 0 to 13 (LF, a tab,
 /// a Backspace) stands before its CRLF.
 fn plain_line_in(octets: &[u8]) -> Option<usize> {
     let (chunks, _) = octets.as_chunks::<16>();

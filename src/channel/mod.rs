@@ -30,14 +30,14 @@ pub struct Channel<'a, R, W> {
     held: Vec<u8>,
     transcript: Transcript,
     deadline: &'a Deadline,
-    /// Whether the time of the next text line runs already: it goes on after a cut.
-    line_begun: bool,
+    /// Whether the last piece of text was cut: the rest of its line gets no new time.
+    in_cut_line: bool,
 }
 
 /// How a conversation ended.
 #[derive(Debug)]
 pub enum Ended {
-    /// The last reply was given to the channel.
+    /// The server has nothing more to say.
     Done,
     /// No whole line came in time, or the server is stopping. A last reply may still be sent.
     Late(Late),
@@ -57,14 +57,14 @@ impl From<io::Error> for Ended {
 impl<'a, R: Read, W: Write> Channel<'a, R, W> {
     pub fn new(reader: R, writer: W, transcript: Transcript, deadline: &'a Deadline) -> Self {
         let (lines, held) = (Lines::new(reader), Vec::new());
-        Channel { lines, writer, held, transcript, deadline, line_begun: false }
+        Channel { lines, writer, held, transcript, deadline, in_cut_line: false }
     }
 
     /// Hears a command of at most `limit` octets, CRLF included. It is not noted yet: the caller
     /// does so with [`Channel::note_heard`], or hides the secret in it.
     ///
     /// # Errors
-    /// When no line comes any more; the client's end of the conversation is `Gone`.
+    /// [`Ended::Gone`] if the client closed the connection, [`Ended::Late`] if the time is over.
     pub fn hear_command(&mut self, limit: usize) -> Result<Heard<'_>, Ended> {
         self.send_held_before_a_wait()?;
         self.deadline.restart();
@@ -92,11 +92,11 @@ impl<'a, R: Read, W: Write> Channel<'a, R, W> {
     /// Those of [`Channel::hear_command`].
     pub fn hear_text(&mut self, limit: usize) -> Result<Line<'_>, Ended> {
         self.send_held_before_a_wait()?;
-        if !self.line_begun {
+        if !self.in_cut_line {
             self.deadline.restart();
         }
         let line = self.lines.next(limit)?.ok_or_else(hung_up)?;
-        self.line_begun = line.ending == Ending::Cut;
+        self.in_cut_line = line.ending == Ending::Cut;
         self.transcript.heard(&line);
         Ok(line)
     }
@@ -162,6 +162,14 @@ impl<'a, R: Read, W: Write> Channel<'a, R, W> {
         self.held.extend_from_slice(piece);
         self.held.extend_from_slice(if ends { b"\r\n" } else { b"" });
         self.send_held_beyond_the_bound()
+    }
+
+    /// Sends the line with a single dot that ends a message.
+    ///
+    /// # Errors
+    /// When the client takes no more.
+    pub fn send_dot(&mut self) -> Result<(), Ended> {
+        self.send_text(b".", true, true)
     }
 
     /// Sends a last reply, for which there is not much time, and returns how the conversation ended.

@@ -31,7 +31,7 @@ const MAX_ERRORS: usize = 20;
 /// So many commands without a login end the session. Who has logged in holds one thread at most: the
 /// mailbox is locked.
 const MAX_COMMANDS: usize = 1000;
-/// The shortest time after which a silent client may be left (RFC 1939 §3).
+/// The shortest time after which a silent client may be disconnected (RFC 1939 §3).
 const SHORTEST_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 
 /// What a conversation finds when it begins.
@@ -154,8 +154,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
             Step::Update(maildrop) => {
                 let updated = maildrop.update();
                 // The lock is gone before the client hears so: it may come back at once.
-                self.send(&reply::updated(&updated))?;
-                Err(Ended::Done)
+                self.answer(State::START, &reply::updated(&updated))
             }
         }
     }
@@ -227,7 +226,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
                 self.channel.send_text(piece.octets, piece.begins, piece.ends)?;
             }
         }
-        self.channel.send_text(b".", true, true)?;
+        self.channel.send_dot()?;
         self.context.deadline.end_message();
         Ok(())
     }

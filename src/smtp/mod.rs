@@ -180,7 +180,8 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
         }
     }
 
-    /// Receives a message up to its final dot, and returns what to say of it (§4.1.1.4).
+    /// Receives a message up to its final dot, and returns what to say of it (§4.1.1.4). If the client
+    /// vanishes, `?` leaves this function, `message` is dropped, and its files are removed.
     fn receive(&mut self, greeting: &Greeting, envelope: &Envelope) -> Result<Reply, Ended> {
         let delivery = match self.begin_delivery(greeting, envelope) {
             Ok(delivery) => delivery,
@@ -199,8 +200,8 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
                 Progress::More => {}
                 Progress::End => break,
                 Progress::FalseEnd => {
-                    // Deviation: §3.8 would go on, but nobody can say what the next line is:
-                    // text for this server, a command for the one that sent it, or the reverse.
+                    // Deviation: §3.8 would go on, but this may be SMTP smuggling: what is text
+                    // here may be a second message for the server that sent it, or the reverse.
                     self.send(&reply::FALSE_END_OF_DATA)?;
                     return Err(Ended::Done);
                 }

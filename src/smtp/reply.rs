@@ -72,7 +72,7 @@ impl fmt::Display for ReplyLine<'_> {
 }
 
 impl fmt::Display for Reply {
-    /// Writes the reply's first line, for the log.
+    /// Writes the reply's first line: for the log, and for a client that gets no session.
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         write!(f, "{} {}", self.code, self.text.lines().next().unwrap_or_default())
     }
@@ -123,10 +123,10 @@ pub fn late(late: Late, config: &Config) -> Reply {
 
 pub fn too_many_sessions(hostname: &str, limit: usize) -> Reply {
     let text = format!(
-        "4.7.0 {hostname} Your address has {limit} sessions here, and may have no more \
+        "{hostname} Your address has {limit} sessions here, and may have no more \
          (RFC 5321 7.8)"
     );
-    Reply::new(421, "", text)
+    Reply::new(421, "4.7.0", text)
 }
 
 pub fn stopping(hostname: &str) -> Reply {

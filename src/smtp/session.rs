@@ -1,7 +1,7 @@
 //! The order of commands (§4.1.4): in each state, what each command does. Pure: no disk, no network.
 //!
 //! A state holds what the session knows in it, and a step consumes it, so that a recipient without
-//! a sender or a mail without a recipient cannot be written down. `docs/states.md` shows the table.
+//! a sender or a mail without a recipient does not compile. `docs/states.md` shows the table.
 
 use super::command::{Command, Whom};
 use super::reply::{self, Reply};
