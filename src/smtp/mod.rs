@@ -86,12 +86,16 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
         }
     }
 
-    /// Serves the client until one of the two hangs up.
-    pub fn run(mut self) -> Ended {
-        let ended = match self.converse() {
+    /// Serves the client up to the last reply, which [`Conversation::close`] may still have to send.
+    pub fn run(&mut self) -> Ended {
+        match self.converse() {
             Ended::Late(late) => self.explain(late),
             ended @ (Ended::Done | Ended::Gone(_)) => ended,
-        };
+        }
+    }
+
+    /// Sends the last reply, unless it was sent at once.
+    pub fn close(mut self, ended: Ended) -> Ended {
         self.channel.close(ended)
     }
 
