@@ -192,6 +192,9 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
 
     /// Receives a message up to its final dot, and returns what to say of it (§4.1.1.4).
     fn receive(&mut self, greeting: &Greeting, envelope: &Envelope) -> Result<Reply, Ended> {
+        let Some(_files) = self.context.mailboxes.reserve_files(envelope.recipients.len()) else {
+            return Ok(reply::TOO_MANY_FILES);
+        };
         let delivery = match self.begin_delivery(greeting, envelope) {
             Ok(delivery) => delivery,
             Err(error) => return Ok(reply::cannot_store(error)),
