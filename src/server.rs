@@ -70,8 +70,7 @@ struct Client {
     address: SocketAddr,
     /// The session's number in the log.
     session: u64,
-    /// Dropped when the client goes.
-    _admission: Admission,
+    admission: Admission,
 }
 
 /// Why a client gets no session.
@@ -228,21 +227,22 @@ impl Port {
         if stop.load(Ordering::Relaxed) {
             return send_and_close(stream, &self.last_reply(TurnedAway::Stopping));
         }
-        let Some(_admission) = session_limit.admit(address.ip()) else {
+        let Some(admission) = session_limit.admit(address.ip()) else {
             let limit = config.max_per_client;
             warn!("[{session}] {address} turned away: it has {limit} sessions already");
             return send_and_close(stream, &self.last_reply(TurnedAway::TooManySessions));
         };
-        if let Err(client) = pool.submit(Client { stream, address, session, _admission }) {
+        if let Err(client) = pool.submit(Client { stream, address, session, admission }) {
             self.turn_away_busy(client);
         }
     }
 
     /// Turns a client away because every thread is busy.
     fn turn_away_busy(&self, client: Client) {
-        let Client { stream, address, session, _admission } = client;
+        let Client { stream, address, session, admission } = client;
         let threads = self.load.threads;
         warn!("[{session}] {address} turned away: {threads} of {threads} threads busy");
+        drop(admission);
         send_and_close(stream, &self.last_reply(TurnedAway::AllThreadsBusy));
     }
 
@@ -279,7 +279,7 @@ impl Port {
     /// # Errors
     /// When the socket is already dead.
     fn converse(&self, client: Client) -> io::Result<Ended> {
-        let Client { stream, address, session, _admission } = client;
+        let Client { stream, address, session, admission } = client;
         let Common { config, mailboxes, guesses, stop, .. } = &*self.common;
         let (busy, threads) = (self.load.busy(), self.load.threads);
         let (stop, load) = (Arc::clone(stop), Arc::clone(&self.load));
@@ -292,7 +292,11 @@ impl Port {
                 wire = Wire::new(stream, &deadline)?;
                 let (client, deadline) = (address.ip(), &deadline);
                 let context = smtp::Context { session, client, config, mailboxes, deadline };
-                smtp::Conversation::new(&wire, &wire, context).run()
+                let mut conversation = smtp::Conversation::new(&wire, &wire, context);
+                let ended = conversation.run();
+                // Before the client hears the farewell: it may come back at once.
+                drop(admission);
+                conversation.close(ended)
             }
             Protocol::Pop3 => {
                 info!("[{session}] {address} connected for POP3, {busy} of {threads} threads busy");
@@ -309,7 +313,10 @@ impl Port {
                     guesses,
                     penalty: login::PENALTY,
                 };
-                pop3::Conversation::new(&wire, &wire, context).run()
+                let mut conversation = pop3::Conversation::new(&wire, &wire, context);
+                let ended = conversation.run();
+                drop(admission);
+                conversation.close(ended)
             }
         };
         if let Ended::Done = ended {

@@ -27,6 +27,8 @@ impl SessionLimit {
 
     /// Admits a client, unless its address has as many sessions as it may have.
     pub fn admit(&self, address: IpAddr) -> Option<Admission> {
+        // An IPv6 socket shows an IPv4 client as `::ffff:127.0.0.1`.
+        let address = address.to_canonical();
         let mut counts = self.lock();
         let count = counts.entry(address).or_default();
         if self.limit > 0 && *count >= self.limit {
@@ -68,6 +70,16 @@ mod tests {
         assert!(session_limit.admit(there).is_some());
         drop(first);
         assert!(session_limit.admit(here).is_some());
+    }
+
+    #[test]
+    fn an_ipv4_client_of_an_ipv6_socket_is_counted_by_its_ipv4_address() {
+        let session_limit = SessionLimit::new(1);
+        let mapped = IpAddr::from([0, 0, 0, 0, 0, 0xffff, 0x7f00, 1]);
+        let first = session_limit.admit(IpAddr::from([127, 0, 0, 1]));
+        assert!(session_limit.admit(mapped).is_none());
+        drop(first);
+        assert!(session_limit.admit(mapped).is_some());
     }
 
     #[test]

@@ -87,11 +87,7 @@ fn cpu_ticks(server: &Server) -> u64 {
 #[cfg(unix)]
 #[test]
 fn what_was_not_stored_for_want_of_handles_was_not_acknowledged() {
-    let tree = Tree::new();
-    for number in 0..100 {
-        tree.add(&format!("many.vn/u{number}"));
-    }
-    let server = Server::start_after("ulimit -n 1024", tree, "");
+    let server = Server::start_after("ulimit -n 300", tree_for_many(), "");
     let stored: usize = thread::scope(|scope| {
         let clients: Vec<_> = (0..64).map(|_| scope.spawn(|| send_to_hundred(&server))).collect();
         clients.into_iter().map(|client| usize::from(client.join().unwrap())).sum()
@@ -103,9 +99,50 @@ fn what_was_not_stored_for_want_of_handles_was_not_acknowledged() {
     assert_eq!(server.tree.files().len(), 100 * stored, "nothing is left in tmp");
 }
 
+#[cfg(unix)]
+#[test]
+fn messages_for_many_leave_file_handles_for_others() {
+    let server = Server::start_after("ulimit -n 1024", tree_for_many(), "");
+    let crowd = (0..12).map(|_| begin_for_hundred(&server));
+    let (taken, mut refused): (Vec<_>, Vec<_>) =
+        crowd.partition(|(_, reply)| reply.starts_with("354 "));
+    assert_eq!(taken.len(), 5, "each has one file, and 99 of 512");
+    for (client, refusal) in &mut refused {
+        let wanted = "452 Messages for many recipients are coming; try later, or to one recipient";
+        assert!(refusal.starts_with(wanted), "{refusal}");
+        client.ask("NOOP", "250 ");
+        client.begin_mail("hung@nuce.edu.vn");
+    }
+    drop(taken);
+    wait_until("there are files again", || begin_for_hundred(&server).1.starts_with("354 "));
+}
+
+/// A tree with a hundred mailboxes more.
+#[cfg(unix)]
+fn tree_for_many() -> Tree {
+    let tree = Tree::new();
+    for number in 0..100 {
+        tree.add(&format!("many.vn/u{number}"));
+    }
+    tree
+}
+
 /// Sends a mail to a hundred recipients, and says whether it was acknowledged.
 #[cfg(unix)]
 fn send_to_hundred(server: &Server) -> bool {
+    let (mut client, reply) = begin_for_hundred(server);
+    if reply.starts_with("45") {
+        client.ask("NOOP", "250 ");
+        return false;
+    }
+    client.say("text");
+    client.say(".");
+    client.hear().starts_with("250 ")
+}
+
+/// A client that wants to send a mail to a hundred recipients, and what it hears to its DATA.
+#[cfg(unix)]
+fn begin_for_hundred(server: &Server) -> (Client, String) {
     let mut client = server.client();
     client.ask("HELO x", "250 ");
     client.ask("MAIL FROM:<>", "250 ");
@@ -113,13 +150,8 @@ fn send_to_hundred(server: &Server) -> bool {
         client.ask(&format!("RCPT TO:<u{number}@many.vn>"), "250 ");
     }
     client.say("DATA");
-    if client.hear().starts_with("451 ") {
-        client.ask("NOOP", "250 ");
-        return false;
-    }
-    client.say("text");
-    client.say(".");
-    client.hear().starts_with("250 ")
+    let reply = client.hear();
+    (client, reply)
 }
 
 #[cfg(unix)]

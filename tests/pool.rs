@@ -73,3 +73,16 @@ fn mail_readers_who_hold_all_their_threads_do_not_keep_senders_waiting() {
     sender.begin_mail("hung@nuce.edu.vn");
     sender.ask(".", "250 ");
 }
+
+#[test]
+fn a_client_that_comes_back_right_after_its_farewell_is_within_the_limit_for_its_address() {
+    let server = Server::start_in(pop3::tree(0), &format!("--max-per-client 1 {POP3}"));
+    // None of them has closed its end when the next one comes.
+    let mut sender = server.client();
+    for _ in 0..20 {
+        sender.ask("QUIT", "221 ");
+        let mut reader = pop3::logged_in(&server);
+        reader.ask("QUIT", "+OK ");
+        sender = server.client();
+    }
+}

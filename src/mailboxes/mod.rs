@@ -6,6 +6,7 @@
 mod delivery;
 mod maildrop;
 mod note;
+mod open_files;
 pub mod startup;
 mod stored_message;
 
@@ -20,6 +21,7 @@ pub use stored_message::StoredMessage;
 
 use delivery::at;
 use maildrop::Locks;
+use open_files::{OpenFiles, Reserved};
 
 use crate::address::{Address, ForwardPath, is_domain};
 
@@ -36,6 +38,8 @@ pub struct MailboxTree {
     sync: bool,
     /// The mailboxes from which mail is being collected.
     locks: Locks,
+    /// The files of messages that are being received.
+    open_files: OpenFiles,
 }
 
 /// A user's folder, found in the tree.
@@ -67,6 +71,7 @@ impl MailboxTree {
             hostname: hostname.to_owned(),
             sync,
             locks: Locks::default(),
+            open_files: OpenFiles::default(),
         }
     }
 
@@ -131,6 +136,11 @@ impl MailboxTree {
     /// When it cannot be read.
     pub fn open(&self, mailbox: &Mailbox) -> Result<Option<Maildrop>, StoreError> {
         Maildrop::open(&mailbox.folder, &self.locks, self.sync).map_err(StoreError::logged)
+    }
+
+    /// Reserves the files for a message with so many recipients; `None` while too many are open.
+    pub fn reserve_files(&self, recipients: usize) -> Option<Reserved> {
+        self.open_files.reserve(recipients)
     }
 
     /// Begins a delivery to all of `mailboxes`; one that is named twice gets one copy.

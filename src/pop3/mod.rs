@@ -79,16 +79,20 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
         Conversation { context, channel, errors: 0, commands: 0, logins }
     }
 
-    /// Serves the client until one of the two hangs up.
-    pub fn run(mut self) -> Ended {
-        let ended = match self.converse() {
+    /// Serves the client up to the last reply, which [`Conversation::close`] may still have to send.
+    pub fn run(&mut self) -> Ended {
+        match self.converse() {
             Ended::Late(Late::Stopping) => {
                 self.channel.record("do: stop");
                 self.send_last(&reply::STOPPING)
             }
             // Nothing is said: RFC 1939 §3 wants it so.
             ended @ (Ended::Late(_) | Ended::Done | Ended::Gone(_)) => ended,
-        };
+        }
+    }
+
+    /// Sends the last reply, unless it was sent at once.
+    pub fn close(mut self, ended: Ended) -> Ended {
         self.channel.close(ended)
     }
 
@@ -119,7 +123,8 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
         self.note_heard(&parsed);
         let command = match parsed {
             Ok(Command::User(_) | Command::Pass(_)) if !config.is_trusted(client, local) => {
-                log::warn!("[{session}] no login from another machine: --trust {client} allows it");
+                let how = format_args!("--trust {client} allows it");
+                self.channel.warn(format_args!("no login from another machine: {how}"));
                 return self.answer(state, &reply::ANOTHER_MACHINE);
             }
             Ok(command) => command,

@@ -83,12 +83,16 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
         }
     }
 
-    /// Serves the client until one of the two hangs up.
-    pub fn run(mut self) -> Ended {
-        let ended = match self.converse() {
+    /// Serves the client up to the last reply, which [`Conversation::close`] may still have to send.
+    pub fn run(&mut self) -> Ended {
+        match self.converse() {
             Ended::Late(late) => self.explain(late),
             ended @ (Ended::Done | Ended::Gone(_)) => ended,
-        };
+        }
+    }
+
+    /// Sends the last reply, unless it was sent at once.
+    pub fn close(mut self, ended: Ended) -> Ended {
         self.channel.close(ended)
     }
 
@@ -183,6 +187,9 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
     /// Receives a message up to its final dot, and returns what to say of it (§4.1.1.4). If the client
     /// vanishes, `?` leaves this function, `message` is dropped, and its files are removed.
     fn receive(&mut self, greeting: &Greeting, envelope: &Envelope) -> Result<Reply, Ended> {
+        let Some(_files) = self.context.mailboxes.reserve_files(envelope.recipients.len()) else {
+            return Ok(reply::TOO_MANY_FILES);
+        };
         let delivery = match self.begin_delivery(greeting, envelope) {
             Ok(delivery) => delivery,
             Err(error) => return Ok(reply::cannot_store(error)),

@@ -331,6 +331,13 @@ pub fn mail_loop(limit: usize) -> Reply {
     Reply::new(554, "5.4.6", text)
 }
 
+pub const TOO_MANY_FILES: Reply = Reply::fixed(
+    452,
+    "4.4.5",
+    "Messages for many recipients are coming; try later, or to one recipient \
+     (RFC 5321 4.5.3.1.10)",
+);
+
 /// The store cannot take the message now (§4.2.5).
 pub fn cannot_store(error: StoreError) -> Reply {
     match error {

@@ -69,7 +69,9 @@ fn run_from(client: IpAddr, store: &Store, reader: impl Read, writer: impl Write
     let (guesses, penalty) = (&Guesses::default(), Duration::ZERO);
     let context =
         Context { session: 1, client, local, config, mailboxes, deadline, guesses, penalty };
-    matches!(Conversation::new(reader, writer, context).run(), Ended::Done)
+    let mut conversation = Conversation::new(reader, writer, context);
+    let ended = conversation.run();
+    matches!(conversation.close(ended), Ended::Done)
 }
 
 /// What the server answers to `input`.

@@ -54,7 +54,9 @@ fn run(store: &Store, reader: impl Read, writer: impl Write) {
         Deadline::new(Duration::from_secs(1), Arc::new(Load::new(1)), StopFlag::default());
     let client = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let context = Context { session: 1, client, config, mailboxes, deadline: &deadline };
-    Conversation::new(reader, writer, context).run();
+    let mut conversation = Conversation::new(reader, writer, context);
+    let ended = conversation.run();
+    conversation.close(ended);
 }
 
 /// What the server answers to `input`.
