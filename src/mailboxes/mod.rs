@@ -21,7 +21,7 @@ pub use stored_message::StoredMessage;
 use delivery::at;
 use maildrop::Locks;
 
-use crate::address::{Address, ForwardPath, is_domain};
+use crate::address::{Address, ForwardPath, is_domain, parse_forward_path};
 
 /// A file in `tmp/` of that age belongs to no delivery that still runs.
 const STALE: Duration = Duration::from_secs(36 * 60 * 60);
@@ -102,13 +102,7 @@ impl MailboxTree {
     /// # Errors
     /// When the tree cannot be read.
     pub fn addresses(&self) -> io::Result<Vec<String>> {
-        let mut addresses = Vec::new();
-        for domain in self.domains()? {
-            for local_part in names_in(&self.root.join(&domain))? {
-                addresses.push(Address { local_part, domain: domain.clone() }.to_string());
-            }
-        }
-        Ok(addresses)
+        Ok(self.all()?.iter().map(Mailbox::address).collect())
     }
 
     /// Finds the mailbox of `name`: `user@domain`, or a user that only one domain has.
@@ -146,14 +140,7 @@ impl MailboxTree {
     /// # Errors
     /// When the tree cannot be read; a file that cannot be removed stays.
     pub fn sweep(&self) -> io::Result<usize> {
-        let mut removed = 0;
-        for domain in self.domains()? {
-            let domain = self.root.join(domain);
-            for user in names_in(&domain)? {
-                removed += sweep_folder(&domain.join(user).join("tmp"));
-            }
-        }
-        Ok(removed)
+        Ok(self.all()?.iter().map(|mailbox| sweep_folder(&mailbox.folder.join("tmp"))).sum())
     }
 
     /// The domains that have no postmaster, though they must (§4.5.1).
@@ -173,19 +160,37 @@ impl MailboxTree {
             fs::metadata(&self.root)?;
             return Ok(Found::NoSuchDomain);
         };
-        match enter(&domain, user)? {
-            Some(folder) => Ok(Found::Mailbox(Mailbox { folder })),
+        match enter(&domain, user)?.and_then(Mailbox::at) {
+            Some(mailbox) => Ok(Found::Mailbox(mailbox)),
             None => Ok(Found::NoSuchUser),
         }
     }
 
-    /// The mailboxes that `user` has in these domains.
+    /// The mailboxes that `user` has in these domains. Of several domains, one that cannot be searched
+    /// is left out.
     fn mailboxes_of(&self, user: &str, domains: &[String]) -> io::Result<Vec<Mailbox>> {
         let mut mailboxes = Vec::new();
         for domain in domains {
-            if let Some(domain) = enter(&self.root, domain)? {
-                mailboxes.extend(enter(&domain, user)?.map(|folder| Mailbox { folder }));
+            match self.look_up(user, domain) {
+                Ok(Found::Mailbox(mailbox)) => mailboxes.push(mailbox),
+                Ok(Found::NoSuchUser | Found::NoSuchDomain) => {}
+                Err(e) if domains.len() > 1 => log::warn!("leaving out {domain}: {e}"),
+                Err(e) => return Err(e),
             }
+        }
+        Ok(mailboxes)
+    }
+
+    /// All mailboxes but those of a domain that cannot be searched.
+    fn all(&self) -> io::Result<Vec<Mailbox>> {
+        let mut mailboxes = Vec::new();
+        for domain in self.domains()? {
+            let domain = self.root.join(domain);
+            let users = names_in(&domain).unwrap_or_else(|e| {
+                log::warn!("leaving out {}: {e}", domain.display());
+                Vec::new()
+            });
+            mailboxes.extend(users.iter().filter_map(|user| Mailbox::at(domain.join(user))));
         }
         Ok(mailboxes)
     }
@@ -212,6 +217,12 @@ impl MailboxTree {
 }
 
 impl Mailbox {
+    /// The mailbox in `folder`; `None` if its address could not be named in RCPT.
+    fn at(folder: PathBuf) -> Option<Mailbox> {
+        let mailbox = Mailbox { folder };
+        parse_forward_path(&format!("<{}>", mailbox.address())).is_ok().then_some(mailbox)
+    }
+
     /// The mailbox's address, as the tree spells it.
     pub fn address(&self) -> String {
         let name = |path: Option<&Path>| {
@@ -266,7 +277,7 @@ fn enter(parent: &Path, name: &str) -> io::Result<Option<PathBuf>> {
 }
 
 /// Whether a name from the network may become a file's name. It cannot begin with a dot (`..`,
-/// `.gitkeep`), nor end with one (Windows drops it and would open another's folder).
+/// `.gitkeep`), nor end with one (Windows drops it and would open another's folder), nor be a device.
 fn is_plain(name: &str) -> bool {
     let is_plain_octet =
         |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._+-".contains(&b);
@@ -274,6 +285,17 @@ fn is_plain(name: &str) -> bool {
         && !name.is_empty()
         && !name.starts_with('.')
         && !name.ends_with('.')
+        && !is_device(name)
+}
+
+/// Whether Windows would open a device in place of a file of that name, as for `nul` and `com1.txt`.
+fn is_device(name: &str) -> bool {
+    let name = name.split('.').next().unwrap_or_default();
+    ["con", "prn", "aux", "nul"].contains(&name)
+        || matches!(
+            name.as_bytes(),
+            [b'c', b'o', b'm', b'0'..=b'9'] | [b'l', b'p', b't', b'0'..=b'9']
+        )
 }
 
 /// The names of the folders in `parent` that can be looked up, in alphabetical order.
@@ -400,5 +422,25 @@ mod tests {
         assert_eq!(mailboxes.sweep().unwrap(), 0);
         assert_eq!(tree.files().len(), 2);
         assert!(!mailbox.join("tmp/stale").exists());
+    }
+
+    /// Run as root, this test says nothing: root can search everything.
+    #[cfg(unix)]
+    #[test]
+    fn a_domain_that_cannot_be_searched_does_not_close_the_others() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let tree = Tree::empty();
+        tree.add("a.vn/lan");
+        tree.add("b.vn/an");
+        let closed = tree.root().join("a.vn");
+        fs::set_permissions(&closed, PermissionsExt::from_mode(0o000)).unwrap();
+        let is_root = fs::read_dir(&closed).is_ok();
+        let mailboxes = MailboxTree::new(tree.root(), "localhost", false);
+        let found = (mailboxes.addresses(), mailboxes.addresses_of("an"), mailboxes.sweep());
+        fs::set_permissions(&closed, PermissionsExt::from_mode(0o700)).unwrap();
+        let all = found.0.unwrap();
+        assert!(is_root || all == ["an@b.vn"], "{all:?}");
+        assert_eq!((found.1.unwrap(), found.2.unwrap()), (vec!["an@b.vn".to_owned()], 0));
     }
 }
