@@ -12,13 +12,13 @@ mod stored_message;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 pub use delivery::Delivery;
 pub use maildrop::{Absent, Maildrop, Updated};
 pub use stored_message::StoredMessage;
 
-use delivery::at;
+use delivery::{at, is_our_name};
 use maildrop::Locks;
 
 use crate::address::{Address, ForwardPath, is_domain, parse_forward_path};
@@ -140,7 +140,7 @@ impl MailboxTree {
     /// # Errors
     /// When the tree cannot be read; a file that cannot be removed stays.
     pub fn sweep(&self) -> io::Result<usize> {
-        Ok(self.all()?.iter().map(|mailbox| sweep_folder(&mailbox.folder.join("tmp"))).sum())
+        Ok(self.all()?.iter().map(sweep_mailbox).sum())
     }
 
     /// The domains that have no postmaster, though they must (§4.5.1).
@@ -313,23 +313,24 @@ fn names_in(parent: &Path) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
-/// Removes the stale files in one `tmp/`. What cannot be read or removed is left for the next time.
-fn sweep_folder(tmp: &Path) -> usize {
-    let Ok(entries) = fs::read_dir(tmp) else { return 0 };
+/// Removes the stale files of deliveries in one `tmp/`. What cannot be read or removed is left for the
+/// next time.
+fn sweep_mailbox(mailbox: &Mailbox) -> usize {
     let is_stale = |entry: &fs::DirEntry| {
-        let modified = entry.metadata().and_then(|m| m.modified());
-        modified.is_ok_and(|at| SystemTime::now().duration_since(at).is_ok_and(|age| age > STALE))
+        // This looks at the entry itself, also where that is a link.
+        let metadata = entry.metadata().ok().filter(fs::Metadata::is_file);
+        let age = metadata.and_then(|metadata| metadata.modified().ok()?.elapsed().ok());
+        entry.file_name().to_str().is_some_and(is_our_name) && age.is_some_and(|age| age > STALE)
     };
-    entries
-        .flatten()
-        .filter(|entry| is_stale(entry) && fs::remove_file(entry.path()).is_ok())
-        .count()
+    let entries = fs::read_dir(mailbox.folder.join("tmp")).into_iter().flatten().flatten();
+    entries.filter(|entry| is_stale(entry) && fs::remove_file(entry.path()).is_ok()).count()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::testing::Tree;
+    use std::time::SystemTime;
 
     #[test]
     fn addresses_are_the_folders_that_can_be_looked_up() {
@@ -405,23 +406,28 @@ mod tests {
     }
 
     #[test]
-    fn only_stale_files_in_tmp_are_swept() {
+    fn only_stale_files_of_our_own_are_swept_from_tmp() {
         let tree = Tree::empty();
         let mailbox = tree.add("a.vn/lan");
-        let file = |folder: &str, name: &str, age: Duration| {
-            fs::create_dir_all(mailbox.join(folder)).unwrap();
-            let file = fs::File::create(mailbox.join(folder).join(name)).unwrap();
+        let hour = Duration::from_secs(3600);
+        let delivery = Delivery::begin(&[Mailbox { folder: mailbox.clone() }], "localhost", false);
+        let name = tree.files()[0].file_name().unwrap().to_str().unwrap().to_owned();
+        drop(delivery);
+        let make_old = |path: &Path, age: Duration| {
+            let file = fs::File::create(path).unwrap();
             file.set_modified(SystemTime::now() - age).unwrap();
         };
-        let hour = Duration::from_secs(3600);
-        file("tmp", "stale", 37 * hour);
-        file("tmp", "fresh", 35 * hour);
-        file("new", "old", 37 * hour);
+        make_old(&mailbox.join("tmp").join(&name), 37 * hour);
+        make_old(&mailbox.join("tmp").join(name.replacen('.', "1.", 1)), 35 * hour);
+        make_old(&mailbox.join("new").join(&name), 37 * hour);
+        for other in ["thesis.txt", "1700000000.M1P2_3.host", "1700000000.12_3.host,S=5"] {
+            make_old(&mailbox.join("tmp").join(other), 37 * hour);
+        }
         let mailboxes = MailboxTree::new(tree.root(), "localhost", false);
         assert_eq!(mailboxes.sweep().unwrap(), 1);
         assert_eq!(mailboxes.sweep().unwrap(), 0);
-        assert_eq!(tree.files().len(), 2);
-        assert!(!mailbox.join("tmp/stale").exists());
+        assert_eq!(tree.files().len(), 5);
+        assert!(!mailbox.join("tmp").join(name).exists());
     }
 
     /// Run as root, this test says nothing: root can search everything.
