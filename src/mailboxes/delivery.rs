@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::{Mailbox, StoreError};
+use super::{Mailbox, StoreError, look};
 use crate::address::is_domain;
 
 /// The octets that are collected before they are written to every file.
@@ -127,7 +127,7 @@ impl Drop for Delivery {
     /// Removes what was not published, in `tmp/` or, after a publication that failed, in `new/`.
     fn drop(&mut self) {
         for file in &self.files {
-            if let Err(e) = fs::remove_file(&file.path)
+            if let Err(e) = file.remove()
                 && e.kind() != ErrorKind::NotFound
             {
                 log::error!("cannot remove {}: {e}", file.path.display());
@@ -141,9 +141,10 @@ impl RecipientFile {
     fn create(mailbox: &Mailbox, name: &str, sync: bool) -> Result<RecipientFile, StoreError> {
         let folder = &mailbox.folder;
         let path = folder.join("tmp").join(name);
-        let created = match create_file(&path) {
+        let create = || look::at_folder(folder, "tmp").and_then(|_| create_file(&path));
+        let created = match create() {
             Err(e) if e.kind() == ErrorKind::NotFound => {
-                create_maildir(folder, sync).and_then(|()| create_file(&path))
+                create_maildir(folder, sync).and_then(|()| create())
             }
             result => result,
         };
@@ -173,7 +174,11 @@ impl RecipientFile {
     /// Moves the file from `tmp/` to `new/`, in one step that other programs see whole.
     fn publish(&mut self, sync: bool) -> Result<(), StoreError> {
         let folder = &self.mailbox.folder;
-        let rename = || rename_to_free(&self.path, &self.new);
+        let rename = || {
+            look::at_folder(folder, "tmp")?;
+            look::at_folder(folder, "new")?;
+            rename_to_free(&self.path, &self.new)
+        };
         let moved = match rename() {
             // Somebody took `new/` away, or the whole mailbox; then this fails, too.
             Err(e) if e.kind() == ErrorKind::NotFound => {
@@ -188,7 +193,15 @@ impl RecipientFile {
 
     /// Waits until the disk has the name in `new/`, too.
     fn sync_name(&self) -> Result<(), StoreError> {
-        sync_folder(&self.mailbox.folder.join("new")).map_err(|e| self.failed(e))
+        let new = look::at_folder(&self.mailbox.folder, "new");
+        new.and_then(|new| sync_folder(&new)).map_err(|e| self.failed(e))
+    }
+
+    /// Removes the file, wherever it is now.
+    fn remove(&self) -> io::Result<()> {
+        let name = if self.path == self.new { "new" } else { "tmp" };
+        look::at_folder(&self.mailbox.folder, name)?;
+        fs::remove_file(&self.path)
     }
 
     /// Adds to an error the file's place, and ends it in the log.
@@ -234,6 +247,7 @@ fn create_file(path: &Path) -> io::Result<File> {
 
 /// Creates `tmp`, `new` and `cur` in a user's folder, which must be there itself.
 pub(super) fn create_maildir(folder: &Path, sync: bool) -> io::Result<()> {
+    look::at_mailbox(folder)?;
     for name in ["tmp", "new", "cur"] {
         #[cfg_attr(not(unix), allow(unused_mut))]
         let mut builder = fs::DirBuilder::new();

@@ -4,6 +4,7 @@
 //! reader moves it to `cur/`. This room and those below it alone touch mail on disk.
 
 mod delivery;
+mod look;
 mod maildrop;
 mod note;
 pub mod startup;
@@ -239,7 +240,8 @@ impl Mailbox {
     /// When the file is there and cannot be read.
     pub fn note(&self, name: &'static str) -> Result<Option<Vec<u8>>, StoreError> {
         let path = self.note_path(name);
-        note::read(&path).map_err(|e| StoreError::logged(at(&path, e)))
+        let line = look::at_mailbox(&self.folder).and_then(|()| note::read(&path));
+        line.map_err(|e| StoreError::logged(at(&path, e)))
     }
 
     /// Where the note `name` lies or belongs.
@@ -322,7 +324,8 @@ fn sweep_mailbox(mailbox: &Mailbox) -> usize {
         let age = metadata.and_then(|metadata| metadata.modified().ok()?.elapsed().ok());
         entry.file_name().to_str().is_some_and(is_our_name) && age.is_some_and(|age| age > STALE)
     };
-    let entries = fs::read_dir(mailbox.folder.join("tmp")).into_iter().flatten().flatten();
+    let Ok(tmp) = look::at_folder(&mailbox.folder, "tmp") else { return 0 };
+    let entries = fs::read_dir(tmp).into_iter().flatten().flatten();
     entries.filter(|entry| is_stale(entry) && fs::remove_file(entry.path()).is_ok()).count()
 }
 
@@ -428,6 +431,23 @@ mod tests {
         assert_eq!(mailboxes.sweep().unwrap(), 0);
         assert_eq!(tree.files().len(), 5);
         assert!(!mailbox.join("tmp").join(name).exists());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nothing_is_swept_behind_a_link() {
+        for part in ["a.vn", "a.vn/lan", "a.vn/lan/tmp"] {
+            let (tree, elsewhere) = (Tree::empty(), Tree::empty());
+            let name = "1700000000.M000001P2Q3R0123456789abcdef.localhost";
+            let file = fs::File::create(elsewhere.add("a.vn/lan/tmp").join(name)).unwrap();
+            file.set_modified(SystemTime::now() - 2 * STALE).unwrap();
+            let place = tree.root().join(part);
+            fs::create_dir_all(place.parent().unwrap()).unwrap();
+            std::os::unix::fs::symlink(elsewhere.root().join(part), place).unwrap();
+            let mailboxes = MailboxTree::new(tree.root(), "localhost", false);
+            assert_eq!(mailboxes.sweep().unwrap(), 0, "{part}");
+            assert_eq!(elsewhere.files().len(), 1, "{part}");
+        }
     }
 
     /// Run as root, this test says nothing: root can search everything.
