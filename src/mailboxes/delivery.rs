@@ -4,12 +4,14 @@
 //! survives a power cut. The order is the guarantee: write, fsync, rename, fsync of the folder.
 
 use std::fs::{self, File, OpenOptions};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::{Mailbox, StoreError};
+use super::{Mailbox, StoreError, look};
+use crate::address::is_domain;
 
 /// The octets that are collected before they are written to every file.
 const BLOCK: usize = 32 * 1024;
@@ -50,8 +52,7 @@ impl Delivery {
     ) -> Result<Delivery, StoreError> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let count = COUNTER.fetch_add(1, Ordering::Relaxed);
-        // Unique by construction: no two deliveries share the time, the process and the count.
-        let id = format!("M{:06}P{}Q{count}", now.subsec_micros(), std::process::id());
+        let id = new_id(now, std::process::id(), count);
         let name = format!("{}.{id}.{hostname}", now.as_secs());
         let mut delivery = Delivery { files: Vec::new(), block: Vec::new(), id, sync };
         for mailbox in mailboxes {
@@ -126,7 +127,7 @@ impl Drop for Delivery {
     /// Removes what was not published, in `tmp/` or, after a publication that failed, in `new/`.
     fn drop(&mut self) {
         for file in &self.files {
-            if let Err(e) = fs::remove_file(&file.path)
+            if let Err(e) = file.remove()
                 && e.kind() != ErrorKind::NotFound
             {
                 log::error!("cannot remove {}: {e}", file.path.display());
@@ -140,9 +141,10 @@ impl RecipientFile {
     fn create(mailbox: &Mailbox, name: &str, sync: bool) -> Result<RecipientFile, StoreError> {
         let folder = &mailbox.folder;
         let path = folder.join("tmp").join(name);
-        let created = match create_file(&path) {
+        let create = || look::at_folder(folder, "tmp").and_then(|_| create_file(&path));
+        let created = match create() {
             Err(e) if e.kind() == ErrorKind::NotFound => {
-                create_maildir(folder, sync).and_then(|()| create_file(&path))
+                create_maildir(folder, sync).and_then(|()| create())
             }
             result => result,
         };
@@ -171,10 +173,17 @@ impl RecipientFile {
 
     /// Moves the file from `tmp/` to `new/`, in one step that other programs see whole.
     fn publish(&mut self, sync: bool) -> Result<(), StoreError> {
-        let moved = match rename(&self.path, &self.new) {
+        let folder = &self.mailbox.folder;
+        let rename = || {
+            look::at_folder(folder, "tmp")?;
+            look::at_folder(folder, "new")?;
+            rename_to_free(&self.path, &self.new)
+        };
+        let moved = match rename() {
             // Somebody took `new/` away, or the whole mailbox; then this fails, too.
-            Err(e) if e.kind() == ErrorKind::NotFound => create_maildir(&self.mailbox.folder, sync)
-                .and_then(|()| rename(&self.path, &self.new)),
+            Err(e) if e.kind() == ErrorKind::NotFound => {
+                create_maildir(folder, sync).and_then(|()| rename())
+            }
             result => result,
         };
         moved.map_err(|e| self.failed(e))?;
@@ -184,13 +193,41 @@ impl RecipientFile {
 
     /// Waits until the disk has the name in `new/`, too.
     fn sync_name(&self) -> Result<(), StoreError> {
-        sync_folder(&self.mailbox.folder.join("new")).map_err(|e| self.failed(e))
+        let new = look::at_folder(&self.mailbox.folder, "new");
+        new.and_then(|new| sync_folder(&new)).map_err(|e| self.failed(e))
+    }
+
+    /// Removes the file, wherever it is now.
+    fn remove(&self) -> io::Result<()> {
+        let name = if self.path == self.new { "new" } else { "tmp" };
+        look::at_folder(&self.mailbox.folder, name)?;
+        fs::remove_file(&self.path)
     }
 
     /// Adds to an error the file's place, and ends it in the log.
     fn failed(&self, error: io::Error) -> StoreError {
         StoreError::logged(at(&self.path, error))
     }
+}
+
+/// Makes the middle of a file's name. Two containers may have one process number, one count and one
+/// clock; the 64 random bits after `R`, from the hasher of std's `HashMap`, tell them apart.
+fn new_id(now: Duration, process: u32, count: u64) -> String {
+    let random = RandomState::new().build_hasher().finish();
+    format!("M{:06}P{process}Q{count}R{random:016x}", now.subsec_micros())
+}
+
+/// Whether a file has a name like those that deliveries give: `1.M2P3Q4R5.host`.
+pub(super) fn is_our_name(name: &str) -> bool {
+    let mut rest = name;
+    for end in [".M", "P", "Q", "R", "."] {
+        let Some((number, after)) = rest.split_once(end) else { return false };
+        if number.is_empty() || !number.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return false;
+        }
+        rest = after;
+    }
+    is_domain(rest)
 }
 
 /// Adds to an error the place where it happened.
@@ -210,6 +247,7 @@ fn create_file(path: &Path) -> io::Result<File> {
 
 /// Creates `tmp`, `new` and `cur` in a user's folder, which must be there itself.
 pub(super) fn create_maildir(folder: &Path, sync: bool) -> io::Result<()> {
+    look::at_mailbox(folder)?;
     for name in ["tmp", "new", "cur"] {
         #[cfg_attr(not(unix), allow(unused_mut))]
         let mut builder = fs::DirBuilder::new();
@@ -234,6 +272,15 @@ pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
 #[cfg(not(unix))]
 pub(super) fn sync_folder(_: &Path) -> io::Result<()> {
     Ok(())
+}
+
+/// Moves the file, but not over another one, if that was there before.
+fn rename_to_free(from: &Path, to: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(to) {
+        Ok(_) => Err(ErrorKind::AlreadyExists.into()),
+        Err(e) if e.kind() == ErrorKind::NotFound => rename(from, to),
+        Err(e) => Err(e),
+    }
 }
 
 /// Moves the file. On Windows a virus scanner may hold a new file for a moment.
@@ -367,6 +414,20 @@ mod tests {
             begin(&tree, &["a.vn/an"]).publish().unwrap();
         }
         assert_eq!(tree.mail("a.vn/an").len(), 50);
+        // Two containers with process number 1, and a clock that stands still.
+        let id = || new_id(Duration::ZERO, 1, 0);
+        assert_ne!(id(), id());
+        assert!(is_our_name(&format!("1.{}.host", id())));
+    }
+
+    #[test]
+    fn a_message_is_not_published_over_another_file() {
+        let tree = Tree::empty();
+        let delivery = begin(&tree, &["a.vn/an"]);
+        fs::write(&delivery.files[0].new, "another").unwrap();
+        assert_eq!(delivery.publish().unwrap_err(), StoreError::Failed);
+        assert_eq!(tree.mail("a.vn/an"), [b"another"]);
+        assert_eq!(tree.files().len(), 1);
     }
 
     #[cfg(unix)]

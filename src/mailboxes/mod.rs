@@ -4,6 +4,7 @@
 //! reader moves it to `cur/`. This room and those below it alone touch mail on disk.
 
 mod delivery;
+mod look;
 mod maildrop;
 mod note;
 mod open_files;
@@ -13,17 +14,17 @@ mod stored_message;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 pub use delivery::Delivery;
 pub use maildrop::{Absent, Maildrop, Updated};
 pub use stored_message::StoredMessage;
 
-use delivery::at;
+use delivery::{at, is_our_name};
 use maildrop::Locks;
 use open_files::{OpenFiles, Reserved};
 
-use crate::address::{Address, ForwardPath, is_domain};
+use crate::address::{Address, ForwardPath, is_domain, parse_forward_path};
 
 /// A file in `tmp/` of that age belongs to no delivery that still runs.
 const STALE: Duration = Duration::from_secs(36 * 60 * 60);
@@ -107,13 +108,7 @@ impl MailboxTree {
     /// # Errors
     /// When the tree cannot be read.
     pub fn addresses(&self) -> io::Result<Vec<String>> {
-        let mut addresses = Vec::new();
-        for domain in self.domains()? {
-            for local_part in names_in(&self.root.join(&domain))? {
-                addresses.push(Address { local_part, domain: domain.clone() }.to_string());
-            }
-        }
-        Ok(addresses)
+        Ok(self.all()?.iter().map(Mailbox::address).collect())
     }
 
     /// Finds the mailbox of `name`: `user@domain`, or a user that only one domain has.
@@ -156,14 +151,7 @@ impl MailboxTree {
     /// # Errors
     /// When the tree cannot be read; a file that cannot be removed stays.
     pub fn sweep(&self) -> io::Result<usize> {
-        let mut removed = 0;
-        for domain in self.domains()? {
-            let domain = self.root.join(domain);
-            for user in names_in(&domain)? {
-                removed += sweep_folder(&domain.join(user).join("tmp"));
-            }
-        }
-        Ok(removed)
+        Ok(self.all()?.iter().map(sweep_mailbox).sum())
     }
 
     /// The domains that have no postmaster, though they must (§4.5.1).
@@ -178,30 +166,42 @@ impl MailboxTree {
 
     /// Finds the mailbox of `user` in `domain`, both in lower case.
     fn look_up(&self, user: &str, domain: &str) -> io::Result<Found> {
-        let Some(domain) = self.enter_domain(domain)? else { return Ok(Found::NoSuchDomain) };
-        match enter(&domain, user)? {
-            Some(folder) => Ok(Found::Mailbox(Mailbox { folder })),
+        let Some(domain) = enter(&self.root, domain)? else {
+            // A tree that is gone (a disk not mounted) must not look like one without that domain.
+            fs::metadata(&self.root)?;
+            return Ok(Found::NoSuchDomain);
+        };
+        match enter(&domain, user)?.and_then(Mailbox::at) {
+            Some(mailbox) => Ok(Found::Mailbox(mailbox)),
             None => Ok(Found::NoSuchUser),
         }
     }
 
-    /// The folder of `domain`, if it is there. A tree that is gone (a disk not mounted) must not look
-    /// like one without that domain.
-    fn enter_domain(&self, domain: &str) -> io::Result<Option<PathBuf>> {
-        let folder = enter(&self.root, domain)?;
-        if folder.is_none() {
-            fs::metadata(&self.root)?;
-        }
-        Ok(folder)
-    }
-
-    /// The mailboxes that `user` has in these domains.
+    /// The mailboxes that `user` has in these domains. Of several domains, one that cannot be searched
+    /// is left out.
     fn mailboxes_of(&self, user: &str, domains: &[String]) -> io::Result<Vec<Mailbox>> {
         let mut mailboxes = Vec::new();
         for domain in domains {
-            if let Some(domain) = self.enter_domain(domain)? {
-                mailboxes.extend(enter(&domain, user)?.map(|folder| Mailbox { folder }));
+            match self.look_up(user, domain) {
+                Ok(Found::Mailbox(mailbox)) => mailboxes.push(mailbox),
+                Ok(Found::NoSuchUser | Found::NoSuchDomain) => {}
+                Err(e) if domains.len() > 1 => log::warn!("leaving out {domain}: {e}"),
+                Err(e) => return Err(e),
             }
+        }
+        Ok(mailboxes)
+    }
+
+    /// All mailboxes but those of a domain that cannot be searched.
+    fn all(&self) -> io::Result<Vec<Mailbox>> {
+        let mut mailboxes = Vec::new();
+        for domain in self.domains()? {
+            let domain = self.root.join(domain);
+            let users = names_in(&domain).unwrap_or_else(|e| {
+                log::warn!("leaving out {}: {e}", domain.display());
+                Vec::new()
+            });
+            mailboxes.extend(users.iter().filter_map(|user| Mailbox::at(domain.join(user))));
         }
         Ok(mailboxes)
     }
@@ -228,6 +228,12 @@ impl MailboxTree {
 }
 
 impl Mailbox {
+    /// The mailbox in `folder`; `None` if its address could not be named in RCPT.
+    fn at(folder: PathBuf) -> Option<Mailbox> {
+        let mailbox = Mailbox { folder };
+        parse_forward_path(&format!("<{}>", mailbox.address())).is_ok().then_some(mailbox)
+    }
+
     /// The mailbox's address, as the tree spells it.
     pub fn address(&self) -> String {
         let name = |path: Option<&Path>| {
@@ -244,7 +250,8 @@ impl Mailbox {
     /// When the file is there and cannot be read.
     pub fn note(&self, name: &'static str) -> Result<Option<Vec<u8>>, StoreError> {
         let path = self.note_path(name);
-        note::read(&path).map_err(|e| StoreError::logged(at(&path, e)))
+        let line = look::at_mailbox(&self.folder).and_then(|()| note::read(&path));
+        line.map_err(|e| StoreError::logged(at(&path, e)))
     }
 
     /// Where the note `name` lies or belongs.
@@ -285,7 +292,7 @@ fn enter(parent: &Path, name: &str) -> io::Result<Option<PathBuf>> {
 }
 
 /// Whether a name from the network may become a file's name. It cannot begin with a dot (`..`,
-/// `.gitkeep`), nor end with one (Windows drops it and would open another's folder).
+/// `.gitkeep`), nor end with one (Windows drops it and would open another's folder), nor be a device.
 fn is_plain(name: &str) -> bool {
     let is_plain_octet =
         |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._+-".contains(&b);
@@ -293,6 +300,17 @@ fn is_plain(name: &str) -> bool {
         && !name.is_empty()
         && !name.starts_with('.')
         && !name.ends_with('.')
+        && !is_device(name)
+}
+
+/// Whether Windows would open a device in place of a file of that name, as for `nul` and `com1.txt`.
+fn is_device(name: &str) -> bool {
+    let name = name.split('.').next().unwrap_or_default();
+    ["con", "prn", "aux", "nul"].contains(&name)
+        || matches!(
+            name.as_bytes(),
+            [b'c', b'o', b'm', b'0'..=b'9'] | [b'l', b'p', b't', b'0'..=b'9']
+        )
 }
 
 /// The names of the folders in `parent` that can be looked up, in alphabetical order.
@@ -310,23 +328,25 @@ fn names_in(parent: &Path) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
-/// Removes the stale files in one `tmp/`. What cannot be read or removed is left for the next time.
-fn sweep_folder(tmp: &Path) -> usize {
-    let Ok(entries) = fs::read_dir(tmp) else { return 0 };
+/// Removes the stale files of deliveries in one `tmp/`. What cannot be read or removed is left for the
+/// next time.
+fn sweep_mailbox(mailbox: &Mailbox) -> usize {
     let is_stale = |entry: &fs::DirEntry| {
-        let modified = entry.metadata().and_then(|m| m.modified());
-        modified.is_ok_and(|at| SystemTime::now().duration_since(at).is_ok_and(|age| age > STALE))
+        // This looks at the entry itself, also where that is a link.
+        let metadata = entry.metadata().ok().filter(fs::Metadata::is_file);
+        let age = metadata.and_then(|metadata| metadata.modified().ok()?.elapsed().ok());
+        entry.file_name().to_str().is_some_and(is_our_name) && age.is_some_and(|age| age > STALE)
     };
-    entries
-        .flatten()
-        .filter(|entry| is_stale(entry) && fs::remove_file(entry.path()).is_ok())
-        .count()
+    let Ok(tmp) = look::at_folder(&mailbox.folder, "tmp") else { return 0 };
+    let entries = fs::read_dir(tmp).into_iter().flatten().flatten();
+    entries.filter(|entry| is_stale(entry) && fs::remove_file(entry.path()).is_ok()).count()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::testing::Tree;
+    use std::time::SystemTime;
 
     #[test]
     fn addresses_are_the_folders_that_can_be_looked_up() {
@@ -404,22 +424,64 @@ mod tests {
     }
 
     #[test]
-    fn only_stale_files_in_tmp_are_swept() {
+    fn only_stale_files_of_our_own_are_swept_from_tmp() {
         let tree = Tree::empty();
         let mailbox = tree.add("a.vn/lan");
-        let file = |folder: &str, name: &str, age: Duration| {
-            fs::create_dir_all(mailbox.join(folder)).unwrap();
-            let file = fs::File::create(mailbox.join(folder).join(name)).unwrap();
+        let hour = Duration::from_secs(3600);
+        let delivery = Delivery::begin(&[Mailbox { folder: mailbox.clone() }], "localhost", false);
+        let name = tree.files()[0].file_name().unwrap().to_str().unwrap().to_owned();
+        drop(delivery);
+        let make_old = |path: &Path, age: Duration| {
+            let file = fs::File::create(path).unwrap();
             file.set_modified(SystemTime::now() - age).unwrap();
         };
-        let hour = Duration::from_secs(3600);
-        file("tmp", "stale", 37 * hour);
-        file("tmp", "fresh", 35 * hour);
-        file("new", "old", 37 * hour);
+        make_old(&mailbox.join("tmp").join(&name), 37 * hour);
+        make_old(&mailbox.join("tmp").join(name.replacen('.', "1.", 1)), 35 * hour);
+        make_old(&mailbox.join("new").join(&name), 37 * hour);
+        for other in ["thesis.txt", "1700000000.M1P2_3.host", "1700000000.12_3.host,S=5"] {
+            make_old(&mailbox.join("tmp").join(other), 37 * hour);
+        }
         let mailboxes = MailboxTree::new(tree.root(), "localhost", false);
         assert_eq!(mailboxes.sweep().unwrap(), 1);
         assert_eq!(mailboxes.sweep().unwrap(), 0);
-        assert_eq!(tree.files().len(), 2);
-        assert!(!mailbox.join("tmp/stale").exists());
+        assert_eq!(tree.files().len(), 5);
+        assert!(!mailbox.join("tmp").join(name).exists());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nothing_is_swept_behind_a_link() {
+        for part in ["a.vn", "a.vn/lan", "a.vn/lan/tmp"] {
+            let (tree, elsewhere) = (Tree::empty(), Tree::empty());
+            let name = "1700000000.M000001P2Q3R0123456789abcdef.localhost";
+            let file = fs::File::create(elsewhere.add("a.vn/lan/tmp").join(name)).unwrap();
+            file.set_modified(SystemTime::now() - 2 * STALE).unwrap();
+            let place = tree.root().join(part);
+            fs::create_dir_all(place.parent().unwrap()).unwrap();
+            std::os::unix::fs::symlink(elsewhere.root().join(part), place).unwrap();
+            let mailboxes = MailboxTree::new(tree.root(), "localhost", false);
+            assert_eq!(mailboxes.sweep().unwrap(), 0, "{part}");
+            assert_eq!(elsewhere.files().len(), 1, "{part}");
+        }
+    }
+
+    /// Run as root, this test says nothing: root can search everything.
+    #[cfg(unix)]
+    #[test]
+    fn a_domain_that_cannot_be_searched_does_not_close_the_others() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let tree = Tree::empty();
+        tree.add("a.vn/lan");
+        tree.add("b.vn/an");
+        let closed = tree.root().join("a.vn");
+        fs::set_permissions(&closed, PermissionsExt::from_mode(0o000)).unwrap();
+        let is_root = fs::read_dir(&closed).is_ok();
+        let mailboxes = MailboxTree::new(tree.root(), "localhost", false);
+        let found = (mailboxes.addresses(), mailboxes.addresses_of("an"), mailboxes.sweep());
+        fs::set_permissions(&closed, PermissionsExt::from_mode(0o700)).unwrap();
+        let all = found.0.unwrap();
+        assert!(is_root || all == ["an@b.vn"], "{all:?}");
+        assert_eq!((found.1.unwrap(), found.2.unwrap()), (vec!["an@b.vn".to_owned()], 0));
     }
 }

@@ -3,33 +3,34 @@
 //! A note is read as it comes from any editor: in UTF-8 or UTF-16, with any line ends. There is no
 //! other way to read such files.
 
-use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
+
+use super::look;
 
 /// The octets of a note that are looked at.
 const MAX_NOTE: u64 = 1024;
 
 /// Reads the first line of the note at `path`, in UTF-8 and without the blanks at its end. `None`:
-/// there is no such file, or nothing on its first line.
+/// there is no such file (a folder, for example), or nothing on its first line.
 ///
 /// # Errors
-/// When the file is there and cannot be read.
+/// When the file is there and cannot be read, or is a link.
 pub fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     let text = match read_beginning(path) {
-        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::InvalidInput) => {
+            return Ok(None);
+        }
         result => in_utf8(&result?),
     };
     let line = text.split(|&b| b == b'\n').next().unwrap_or_default().trim_ascii_end();
     Ok((!line.is_empty()).then(|| line.to_owned()))
 }
 
-/// Reads the beginning of a plain file; anything else (a pipe would wait for ever) is empty.
 fn read_beginning(path: &Path) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
-    if fs::metadata(path)?.is_file() {
-        File::open(path)?.take(MAX_NOTE).read_to_end(&mut content)?;
-    }
+    let (file, _) = look::open_file(path)?;
+    file.take(MAX_NOTE).read_to_end(&mut content)?;
     Ok(content)
 }
 
@@ -55,6 +56,7 @@ fn from_utf16(text: &[u8], unit: fn([u8; 2]) -> u16) -> Vec<u8> {
 mod tests {
     use super::*;
     use crate::testing::Tree;
+    use std::fs;
 
     /// What is read of a note that holds `content`.
     fn read_back(content: &[u8]) -> Option<String> {

@@ -101,3 +101,36 @@ fn vrfy_looks_the_user_up() {
         assert!(matches(reply, answer), "VRFY {argument}: {reply}");
     }
 }
+
+#[test]
+fn vrfy_gives_no_address_that_rcpt_refuses() {
+    let store = Store::new();
+    let long = ["x".repeat(252), "x".repeat(64)];
+    store.tree.add(&format!("{}/an", long[0]));
+    store.tree.add(&format!("a.vn/{}", long[1]));
+    store.tree.add("a.vn/lan");
+    for user in ["an", &long[1], "lan"] {
+        let output = answers(&store, format!("VRFY {user}\r\n").as_bytes());
+        let reply = output.lines().nth(1).unwrap();
+        let Some(path) = reply.strip_prefix("250 ") else { continue };
+        let input = format!("HELO x\r\nMAIL FROM:<>\r\nRCPT TO:{path}\r\n");
+        assert_eq!(codes(&store, input.as_bytes()), [250, 250, 250], "{path}");
+    }
+    dialogue(&store, "C: VRFY an\nS: 220 *\nS: 550 *");
+}
+
+#[test]
+fn a_device_of_windows_is_nobody_s_mailbox() {
+    let store = Store::new();
+    for name in ["con", "prn", "aux", "nul", "nul.x", "com1", "lpt9.a.b"] {
+        // Where it is a device, this fails.
+        let _ = std::fs::create_dir(store.tree.root().join("nuce.edu.vn").join(name));
+        let input = format!("HELO x\r\nMAIL FROM:<>\r\nRCPT TO:<{name}@nuce.edu.vn>\r\n");
+        assert_eq!(codes(&store, input.as_bytes()), [250, 250, 550], "{name}");
+    }
+    for name in ["conrad", "com", "com10", "null", "x.nul"] {
+        store.tree.add(&format!("nuce.edu.vn/{name}"));
+        let input = format!("HELO x\r\nMAIL FROM:<>\r\nRCPT TO:<{name}@nuce.edu.vn>\r\n");
+        assert_eq!(codes(&store, input.as_bytes()), [250, 250, 250], "{name}");
+    }
+}

@@ -56,3 +56,31 @@ fn a_file_in_the_place_of_a_folder_is_451_and_the_session_goes_on() {
         assert_eq!(store.tree.files().len(), 1);
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn a_link_in_the_place_of_a_folder_is_not_followed_whenever_it_is_put_there() {
+    let parts = ["nuce.edu.vn", "nuce.edu.vn/toan", "nuce.edu.vn/toan/tmp", "nuce.edu.vn/toan/new"];
+    for part in parts {
+        for moment in ["MAIL", "DATA", ".\r\n"] {
+            let (store, elsewhere) = (Store::new(), Tree::empty());
+            for tree in [&store.tree, &elsewhere] {
+                for folder in ["tmp", "new", "cur"] {
+                    tree.add(&format!("nuce.edu.vn/toan/{folder}"));
+                }
+            }
+            let place = store.tree.root().join(part);
+            let swap = || {
+                std::fs::rename(&place, store.tree.root().join("aside")).unwrap();
+                std::os::unix::fs::symlink(elsewhere.root().join(part), &place).unwrap();
+            };
+            let client = Parts::cut_before(MESSAGE_TO_TWO, moment).before_the_last(swap);
+            let mut output = Vec::new();
+            run(&store, client, &mut output);
+            let codes = codes_of(std::str::from_utf8(&output).unwrap());
+            assert!(elsewhere.files().is_empty(), "{part} {moment}: {codes:?}");
+            assert!(codes[1..].iter().any(|&code| code >= 400), "{part} {moment}: {codes:?}");
+            assert_eq!(codes.last(), Some(&250), "{part} {moment}: {codes:?}");
+        }
+    }
+}
