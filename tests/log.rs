@@ -2,6 +2,7 @@
 
 mod common;
 
+use common::pop3::{self, POP3};
 use common::{Server, Tree, wait_until};
 
 #[test]
@@ -58,5 +59,15 @@ fn show_shows_the_conversation_and_nothing_less_than_rust_log_asks_for() {
         server.client().ask("QUIT", "221 ");
         wait_until("the conversation is in the log", || server.log().contains("S: 221 "));
         assert_eq!(server.log().contains("in Connected: Quit"), has_states, "{level}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn at_the_level_trace_the_log_names_the_states_of_a_reader() {
+    let server = Server::start_after("export RUST_LOG=trace", pop3::tree(1), POP3);
+    pop3::logged_in(&server).ask("QUIT", "+OK ");
+    for state in ["Authorization", "Named", "Transaction"] {
+        wait_until(state, || server.log().contains(&format!("now {state}\n")));
     }
 }
