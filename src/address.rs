@@ -1,7 +1,6 @@
 //! Mail addresses: what stands between `<` and `>` in MAIL and RCPT (§4.1.2, §4.1.3).
 
 use std::fmt;
-use std::net::Ipv6Addr;
 
 /// The longest local part in octets, as it is written (§4.5.3.1.1).
 const MAX_LOCAL_PART: usize = 64;
@@ -122,7 +121,7 @@ pub fn is_address_literal(text: &str) -> bool {
         return false;
     };
     match strip_prefix_ignore_case(inner, "IPv6:") {
-        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+        Some(address) => is_ipv6(address),
         None => is_ipv4(inner),
     }
 }
@@ -201,6 +200,33 @@ fn is_ipv4(text: &str) -> bool {
         part.len() <= 3 && part.bytes().all(|b| b.is_ascii_digit()) && part.parse::<u8>().is_ok()
     };
     text.split('.').count() == 4 && text.split('.').all(is_number)
+}
+
+/// Whether `text` is eight groups of hexadecimal digits, or up to six and a `::` for the rest, which is
+/// at least two groups of zeros (§4.1.3). std would take a `::` for one.
+fn is_ipv6(text: &str) -> bool {
+    // An IPv4 address at the end stands for two groups.
+    let groups = match text.rsplit_once(':') {
+        Some((before, last)) if is_ipv4(last) => format!("{before}:0:0"),
+        _ => text.to_owned(),
+    };
+    match groups.split_once("::") {
+        None => count_groups(&groups) == Some(8),
+        Some((before, after)) => {
+            let counts = count_groups(before).zip(count_groups(after));
+            counts.is_some_and(|(before, after)| before + after <= 6)
+        }
+    }
+}
+
+/// The number of groups in `text`, each of one to four hexadecimal digits; `None` if one is not.
+fn count_groups(text: &str) -> Option<usize> {
+    if text.is_empty() {
+        return Some(0);
+    }
+    let is_group =
+        |group: &str| matches!(group.len(), 1..=4) && group.bytes().all(|b| b.is_ascii_hexdigit());
+    text.split(':').all(is_group).then(|| text.split(':').count())
 }
 
 /// Whether `text` is `Atom *("." Atom)` (§4.1.2).
@@ -299,6 +325,67 @@ mod tests {
             "<@:hung@x>",
         ] {
             assert_eq!(forward(text), Err(PathError::Malformed), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_address_literal_is_taken_as_the_grammar_says() {
+        for literal in [
+            "[127.0.0.1]",
+            "[000.01.255.1]",
+            "[IPv6:1:2:3:4:5:6:7:8]",
+            "[IPv6:0001:02:3:4:5:6:7:aBcD]",
+            "[IPv6:::]",
+            "[IPv6:::1]",
+            "[IPv6:1::]",
+            "[IPv6:1:2:3::4:5:6]",
+            "[IPv6:::3:4:5:6:7:8]",
+            "[IPv6:1:2:3:4:5:6::]",
+            "[IPv6:1:2:3:4:5:6:1.2.3.4]",
+            "[IPv6:1:2:3:4:5:6:001.02.3.255]",
+            "[IPv6:::1.2.3.4]",
+            "[IPv6:::01.2.3.4]",
+            "[IPv6:1:2::3:4:1.2.3.4]",
+            "[ipv6:1:2:3:4::1.2.3.4]",
+        ] {
+            assert!(is_address_literal(literal), "{literal}");
+        }
+        for literal in [
+            "[]",
+            "[1.2.3]",
+            "[1.2.3.4.5]",
+            "[1.2.3.256]",
+            "[0001.2.3.4]",
+            "[1.2.3.]",
+            "[::1]",
+            "[IPv6:]",
+            "[IPv6::]",
+            "[IPv6:1.2.3.4]",
+            "[IPv6:1:2:3:4:5:6:7]",
+            "[IPv6:1:2:3:4:5:6:7:8:9]",
+            "[IPv6:1:2:3:4:5:6:7:]",
+            "[IPv6::1:2:3:4:5:6:7]",
+            "[IPv6:::::]",
+            "[IPv6:1::2::3]",
+            "[IPv6:1:::2]",
+            "[IPv6:00001::]",
+            "[IPv6:g::]",
+            "[IPv6:+1::]",
+            "[IPv6:fe80::1%1]",
+            // `::` stands for at least two groups of zeros.
+            "[IPv6:1:2:3:4:5:6:7::]",
+            "[IPv6:::2:3:4:5:6:7:8]",
+            "[IPv6:1:2:3::5:6:7:8]",
+            "[IPv6:1:2:3:4:5::1.2.3.4]",
+            "[IPv6:::2:3:4:5:6:1.2.3.4]",
+            "[IPv6:1:2:3:4:5:1.2.3.4]",
+            "[IPv6:1:2:3:4:5:6:7:1.2.3.4]",
+            "[IPv6:::1.2.3.256]",
+            "[IPv6:::1.2.3]",
+            "[IPv6:::1.2.3.4:5]",
+            "[IPv6:1.2.3.4::]",
+        ] {
+            assert!(!is_address_literal(literal), "{literal}");
         }
     }
 

@@ -127,16 +127,21 @@ impl Message {
     /// Notes what a line before the body means for the header. Says whether there is no header: the
     /// message begins with text, as the textbook sends it.
     fn look_at_header(&mut self, text: &[u8]) -> bool {
+        // A field goes on as long as its lines begin with a blank (RFC 5322 §2.2.3).
+        if self.in_return_path && matches!(text, [b' ' | b'\t', ..]) {
+            return false;
+        }
         let is_first = self.part == Part::Beginning;
         let is_header =
             if is_first { trace_fields::is_header_field(text) } else { !text.is_empty() };
-        self.part = if is_header { Part::Header } else { Part::Body };
-        self.received += usize::from(trace_fields::is_field(text, "Received:"));
-        // A field goes on as long as its lines begin with a blank (RFC 5322 §2.2.3).
-        let goes_on = is_header && matches!(text, [b' ' | b'\t', ..]);
-        if !goes_on {
-            self.in_return_path = is_header && trace_fields::is_field(text, "Return-Path:");
-        }
+        self.received += usize::from(trace_fields::is_field(text, "Received"));
+        self.in_return_path = is_header && trace_fields::is_field(text, "Return-Path");
+        self.part = match is_header {
+            // It is left out, so the next line is the first one.
+            true if is_first && self.in_return_path => Part::Beginning,
+            true => Part::Header,
+            false => Part::Body,
+        };
         is_first && !is_header && !text.is_empty()
     }
 

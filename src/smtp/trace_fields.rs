@@ -47,18 +47,23 @@ impl TraceFields<'_> {
     }
 }
 
-/// Whether `line` begins the header field `name`, which ends in its colon.
+/// Whether `line` begins the header field `name`.
 pub fn is_field(line: &[u8], name: &str) -> bool {
-    line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name.as_bytes()))
+    parse_field(line).is_some_and(|(found, _)| found.eq_ignore_ascii_case(name.as_bytes()))
 }
 
-/// Whether `line` can begin a header section: a field's name and its colon (RFC 5322 §2.2). A text
-/// that begins with an `http://` link has no header.
+/// Whether `line` can begin a header section. A text that begins with an `http://` link has no header.
 pub fn is_header_field(line: &[u8]) -> bool {
+    parse_field(line).is_some_and(|(_, body)| !body.starts_with(b"//"))
+}
+
+/// Parses a field's name, and what follows its colon (RFC 5322 §2.2). Blanks before the colon are
+/// obsolete (RFC 5322 §4.5.8).
+fn parse_field(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut halves = line.splitn(2, |&b| b == b':');
-    let name = halves.next().unwrap_or_default();
+    let (name, body) = (halves.next()?.trim_ascii_end(), halves.next()?);
     let is_name = !name.is_empty() && name.iter().all(u8::is_ascii_graphic);
-    is_name && halves.next().is_some_and(|body| !body.starts_with(b"//"))
+    is_name.then_some((name, body))
 }
 
 /// An IP address as it stands in a message (§4.1.3).
@@ -155,7 +160,7 @@ mod tests {
 
     #[test]
     fn a_header_field_has_a_name_before_its_colon() {
-        for line in ["Subject: x", "X-1:", "subject:x"] {
+        for line in ["Subject: x", "X-1:", "subject:x", "Subject \t: x"] {
             assert!(is_header_field(line.as_bytes()), "{line}");
         }
         for line in [
@@ -173,8 +178,10 @@ mod tests {
 
     #[test]
     fn a_field_is_known_in_any_case() {
-        assert!(is_field(b"RECEIVED: from x", "Received:"));
-        assert!(!is_field(b"Received", "Received:"));
-        assert!(!is_field(b"Receivedx: y", "Received:"));
+        assert!(is_field(b"RECEIVED: from x", "Received"));
+        assert!(is_field(b"Received \t: from x", "Received"));
+        assert!(!is_field(b"Received", "Received"));
+        assert!(!is_field(b"Received x: y", "Received"));
+        assert!(!is_field(b"Receivedx: y", "Received"));
     }
 }

@@ -97,6 +97,14 @@ fn there_is_one_return_path_and_it_is_ours() {
         ("a: b\r\nReturn-Path: <evil@x>\r\n\r\n x\r\n", "a: b\n\n x\n"),
         ("a: b\r\n\r\nReturn-Path: <a quotation>\r\n", "a: b\n\nReturn-Path: <a quotation>\n"),
         ("Return-Path://a.link\r\n c\r\n", "\nReturn-Path://a.link\n c\n"),
+        // Blanks before the colon are obsolete (RFC 5322 §4.5.8).
+        ("a: b\r\nReturn-Path \t: <evil@x>\r\n c\r\nd: e\r\n", "a: b\nd: e\n"),
+        ("Return-Path : <evil@x>\r\nSubject : a\r\n", "Subject : a\n"),
+        // What follows ours is a header or, after a blank line, the text.
+        ("Return-Path: <evil@x>\r\nno header: x\r\n", "\nno header: x\n"),
+        ("Return-Path: <evil@x>\r\n folded\r\nno header\r\n", "\nno header\n"),
+        ("Return-Path: <a@x>\r\nReturn-Path: <b@x>\r\n\r\n x\r\n", "\n x\n"),
+        ("Return-Path: <evil@x>\r\n", ""),
         (
             "no header\r\nReturn-Path: <a quotation>\r\n",
             "\nno header\nReturn-Path: <a quotation>\n",
