@@ -275,7 +275,7 @@ pub(super) fn sync_folder(_: &Path) -> io::Result<()> {
 }
 
 /// Moves the file, but not over another one, if that was there before.
-fn rename_to_free(from: &Path, to: &Path) -> io::Result<()> {
+pub(super) fn rename_to_free(from: &Path, to: &Path) -> io::Result<()> {
     match fs::symlink_metadata(to) {
         Ok(_) => Err(ErrorKind::AlreadyExists.into()),
         Err(e) if e.kind() == ErrorKind::NotFound => rename(from, to),
@@ -284,7 +284,7 @@ fn rename_to_free(from: &Path, to: &Path) -> io::Result<()> {
 }
 
 /// Moves the file. On Windows a virus scanner may hold a new file for a moment.
-pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
+fn rename(from: &Path, to: &Path) -> io::Result<()> {
     let mut patience = if cfg!(windows) { 50 } else { 0 };
     loop {
         match fs::rename(from, to) {

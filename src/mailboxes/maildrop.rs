@@ -9,12 +9,11 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::delivery::{at, create_maildir, rename, sync_folder};
+use super::delivery::{at, create_maildir, rename_to_free, sync_folder};
+use super::listings::{BEFORE_FLAGS, Entry, Listings};
+use super::look::{self, FileId};
 use super::stored_message::StoredMessage;
 
-/// What stands between a message's unique name and its flags, as in `1.M2P3Q4.host:2,S`. A `:`
-/// cannot stand in a file name on Windows.
-const BEFORE_FLAGS: char = if cfg!(windows) { ';' } else { ':' };
 /// The longest unique-id (RFC 1939 §7).
 const MAX_UID: usize = 70;
 
@@ -37,9 +36,12 @@ pub struct Maildrop {
 /// One message of a mailbox.
 #[derive(Debug)]
 pub struct Message {
-    /// The file's name, and the folder that it lies in: `new` or `cur`.
-    name: String,
-    place: &'static str,
+    /// Where its file was seen last.
+    entry: Entry,
+    /// What tells its file from others, whatever the name is.
+    file: FileId,
+    /// The unique-id, the same as long as the message exists (RFC 1939 §7).
+    uid: String,
     /// The octets that RETR will send (RFC 1939 §11).
     pub size: u64,
 }
@@ -80,10 +82,7 @@ impl Maildrop {
     /// When it cannot be read.
     pub fn open(folder: &Path, locks: &Locks, sync: bool) -> io::Result<Option<Maildrop>> {
         let Some(_lock) = Lock::take(locks, folder) else { return Ok(None) };
-        let mut messages = Vec::new();
-        for message in list(folder)? {
-            messages.extend(message.measured(folder)?);
-        }
+        let messages = collect(folder)?;
         let (deleted, retrieved) = (HashSet::new(), HashSet::new());
         let folder = folder.to_owned();
         Ok(Some(Maildrop { messages, deleted, retrieved, folder, sync, _lock }))
@@ -138,127 +137,122 @@ impl Maildrop {
     /// # Errors
     /// When there is none of that number, or its file cannot be opened.
     pub fn open_message(&mut self, number: u64) -> Result<StoredMessage<File>, Absent> {
-        let opened = match StoredMessage::open(&self.path(number)?) {
-            Err(e) if e.kind() == ErrorKind::NotFound => {
-                self.look_again().map_err(Absent::because)?;
-                StoredMessage::open(&self.path(number)?)
-            }
-            result => result,
-        };
+        let mut opened = self.message(number)?.open(&self.folder);
+        let (mut listings, mut is_listed) = (Listings::of(&self.folder), true);
+        while opened.as_ref().is_err_and(|e| e.kind() == ErrorKind::NotFound)
+            && let Some(entries) = listings.next(is_listed).map_err(Absent::because)?
+        {
+            find_again(&mut self.messages, entries);
+            let message = self.message(number)?;
+            is_listed = entries.contains(&message.entry);
+            opened = message.open(&self.folder);
+        }
         opened.map_err(Absent::because)
     }
 
     /// Removes what is marked as deleted, moves what was retrieved to `cur/`, and lets others in.
-    pub fn update(mut self) -> Updated {
-        // Mail readers move messages while we hold the numbers; and `cur` may not be there yet.
-        let looked = create_maildir(&self.folder, self.sync).and_then(|()| self.look_again());
-        if let Err(e) = &looked {
-            log::error!("cannot look into {}: {e}", self.folder.display());
-        }
-        let (mut left, mut failed, mut changed) = (0, 0, false);
-        for (number, message) in self.numbered() {
-            let path = message.path(&self.folder);
-            let wanted = self.path_when_done(number, message);
-            let result = match &wanted {
-                None => fs::remove_file(&path),
-                Some(to) if *to != path => rename(&path, to),
-                Some(_) => {
-                    left += 1;
-                    continue;
-                }
-            };
-            changed = true;
-            match result {
-                Ok(()) => left += usize::from(wanted.is_some()),
-                // Another program has removed it, if it is not just somewhere else.
-                Err(e) if e.kind() == ErrorKind::NotFound && looked.is_ok() => {}
-                Err(e) => {
-                    log::error!("cannot update {}: {e}", path.display());
-                    left += 1;
-                    failed += usize::from(wanted.is_none());
+    pub fn update(self) -> Updated {
+        // `cur` may not be there yet.
+        let updated = create_maildir(&self.folder, self.sync).and_then(|()| self.finish_all());
+        updated.unwrap_or_else(|e| {
+            log::error!("cannot update {}: {e}", self.folder.display());
+            Updated { left: self.messages.len(), failed: self.deleted.len() }
+        })
+    }
+
+    /// Removes and moves messages until a listing shows that nothing is left to do.
+    fn finish_all(&self) -> io::Result<Updated> {
+        let (mut left, mut failed) = (HashSet::new(), HashMap::new());
+        let (mut has_acted, mut is_changed) = (true, false);
+        let mut listings = Listings::of(&self.folder);
+        while let Some(entries) = listings.next(has_acted)? {
+            let entries = by_base(entries);
+            has_acted = false;
+            for (number, message) in self.numbered() {
+                for entry in entries.get(message.entry.base()).into_iter().flatten() {
+                    left.insert(number);
+                    match self.finish(number, message, entry) {
+                        Ok(false) => {}
+                        Ok(true) => {
+                            failed.remove(&number);
+                            has_acted = true;
+                        }
+                        // It has another name by now, or none.
+                        Err(e) if e.kind() == ErrorKind::NotFound => has_acted = true,
+                        Err(e) => drop(failed.insert(number, e)),
+                    }
                 }
             }
+            is_changed |= has_acted;
         }
-        if changed && self.sync {
+        for (number, e) in &failed {
+            log::error!("cannot update message {number} of {}: {e}", self.folder.display());
+        }
+        if is_changed && self.sync {
             for place in ["cur", "new"] {
                 // The names must be on disk, or a power cut could bring a removed message back.
-                if let Err(e) = sync_folder(&self.folder.join(place)) {
-                    log::error!("cannot sync {}: {e}", self.folder.join(place).display());
-                    failed = self.deleted.len();
-                }
+                sync_folder(&look::at_folder(&self.folder, place)?)?;
             }
         }
-        Updated { left, failed }
+        failed.retain(|number, _| self.deleted.contains(number));
+        left.retain(|number| !self.deleted.contains(number));
+        Ok(Updated { left: left.len() + failed.len(), failed: failed.len() })
+    }
+
+    /// Removes a message that is marked as deleted, and gives one that was retrieved the flag S.
+    /// Returns whether there was something to do.
+    fn finish(&self, number: u64, message: &Message, entry: &Entry) -> io::Result<bool> {
+        let is_deleted = self.deleted.contains(&number);
+        if !is_deleted && !self.retrieved.contains(&number) {
+            return Ok(false);
+        }
+        let path = entry.path(&self.folder)?;
+        let file = look::id(&fs::symlink_metadata(&path)?);
+        if file != message.file {
+            let is_known = self.messages.iter().any(|other| other.file == file);
+            return if is_deleted && !is_known { Err(replaced()) } else { Ok(false) };
+        }
+        if is_deleted {
+            return fs::remove_file(path).map(|()| true);
+        }
+        let seen = Entry { folder: "cur", name: with_seen(&entry.name) };
+        if seen == *entry {
+            return Ok(false);
+        }
+        move_to_free(&path, &seen.path(&self.folder)?).map(|()| true)
     }
 
     /// All messages with their numbers.
     fn numbered(&self) -> impl Iterator<Item = (u64, &Message)> {
         (1..).zip(&self.messages)
     }
-
-    /// Where the message of that number was seen last.
-    fn path(&self, number: u64) -> Result<PathBuf, Absent> {
-        Ok(self.message(number)?.path(&self.folder))
-    }
-
-    /// Where a message belongs when the session is over. `None`: it is to be removed.
-    fn path_when_done(&self, number: u64, message: &Message) -> Option<PathBuf> {
-        if self.deleted.contains(&number) {
-            None
-        } else if self.retrieved.contains(&number) {
-            Some(self.folder.join("cur").join(with_seen(&message.name)))
-        } else {
-            Some(message.path(&self.folder))
-        }
-    }
-
-    /// Finds out where the messages lie now.
-    fn look_again(&mut self) -> io::Result<()> {
-        let now = list(&self.folder)?;
-        let places: HashMap<&str, &Message> = now.iter().map(|m| (m.base(), m)).collect();
-        for message in &mut self.messages {
-            if let Some(found) = places.get(message.base()) {
-                (message.name, message.place) = (found.name.clone(), found.place);
-            }
-        }
-        Ok(())
-    }
 }
 
 impl Message {
-    /// The message with its size; `None` if another program has removed it since it was listed.
-    fn measured(self, folder: &Path) -> io::Result<Option<Message>> {
-        let path = self.path(folder);
-        match StoredMessage::open(&path).and_then(StoredMessage::size) {
-            Ok(size) => Ok(Some(Message { size, ..self })),
-            Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(at(&path, e)),
+    /// The message that has this name, with its size.
+    fn measured(entry: &Entry, mailbox: &Path) -> io::Result<Message> {
+        let (stored, file) = StoredMessage::open(&entry.path(mailbox)?)?;
+        let (uid, size) = (uid(entry.base()), stored.size()?);
+        Ok(Message { entry: entry.clone(), file, uid, size })
+    }
+
+    /// Opens the message's file.
+    fn open(&self, mailbox: &Path) -> io::Result<StoredMessage<File>> {
+        match StoredMessage::open(&self.entry.path(mailbox)?)? {
+            (stored, file) if file == self.file => Ok(stored),
+            _ => Err(replaced()),
         }
     }
 
-    /// The unique-id, the same as long as the message exists (RFC 1939 §7): its name without the
-    /// flags, which change; hashed if it is too long or holds what a unique-id must not.
-    pub fn uid(&self) -> String {
-        let base = self.base();
-        if base.len() <= MAX_UID && base.bytes().all(|b| b.is_ascii_graphic()) {
-            return base.to_owned();
-        }
-        format!("{:032x}", fnv1a(base.as_bytes()))
-    }
-
-    fn path(&self, folder: &Path) -> PathBuf {
-        folder.join(self.place).join(&self.name)
-    }
-
-    /// The part of the name that never changes.
-    fn base(&self) -> &str {
-        self.name.split(BEFORE_FLAGS).next().unwrap_or(&self.name)
+    /// The unique-id (RFC 1939 §7): the name without the flags, which change.
+    pub fn uid(&self) -> &str {
+        &self.uid
     }
 
     /// What messages are sorted by: when they came, then the rest of the name.
-    fn order(&self) -> (u64, &str) {
-        let seconds = self.name.split('.').next().unwrap_or_default();
-        (seconds.parse().unwrap_or(u64::MAX), self.base())
+    fn order(&self) -> (u64, &str, &Entry) {
+        let seconds = self.entry.name.split('.').next().unwrap_or_default();
+        (seconds.parse().unwrap_or(u64::MAX), self.entry.base(), &self.entry)
     }
 }
 
@@ -287,31 +281,97 @@ impl Drop for Lock {
     }
 }
 
-/// Lists the messages of a mailbox, the oldest first.
-fn list(folder: &Path) -> io::Result<Vec<Message>> {
-    let mut messages = Vec::new();
-    // First `new`: what another program moves in the meantime is seen twice, and not missed.
-    for place in ["new", "cur"] {
-        let entries = match fs::read_dir(folder.join(place)) {
-            // No mail has come yet.
-            Err(e) if e.kind() == ErrorKind::NotFound => continue,
-            result => result?,
-        };
+/// Finds the messages of a mailbox and measures them, the oldest first. What may not be read, or is no
+/// message, is left out.
+fn collect(mailbox: &Path) -> io::Result<Vec<Message>> {
+    let mut found: HashMap<String, Vec<Message>> = HashMap::new();
+    let mut tried = HashSet::new();
+    let (mut listings, mut has_added) = (Listings::of(mailbox), true);
+    while let Some(entries) = listings.next(has_added)? {
+        let names = by_base(entries);
+        has_added = false;
         for entry in entries {
-            let entry = entry?;
-            let name = entry.file_name().into_string().unwrap_or_default();
-            let is_message = !name.is_empty() && !name.starts_with('.');
-            if is_message && entry.file_type().is_ok_and(|kind| kind.is_file()) {
-                messages.push(Message { name, place, size: 0 });
+            let same = found.entry(entry.base().to_owned()).or_default();
+            // The only name with a base that is known: that message, perhaps with other flags.
+            let is_known =
+                !same.is_empty() && names.get(entry.base()).is_some_and(|names| names.len() == 1);
+            if is_known || tried.contains(entry) {
+                continue;
             }
+            match Message::measured(entry, mailbox) {
+                Ok(message) if same.iter().any(|other| other.file == message.file) => {}
+                Ok(message) => {
+                    same.push(message);
+                    has_added = true;
+                }
+                // It has another name by now, or none.
+                Err(e) if e.kind() == ErrorKind::NotFound => {
+                    has_added |= same.is_empty();
+                    continue;
+                }
+                Err(e) if is_about_the_file(e.kind()) => {
+                    log::warn!("leaving out {} of {}: {e}", entry.name, mailbox.display());
+                }
+                Err(e) => return Err(at(&mailbox.join(&entry.name), e)),
+            }
+            tried.insert(entry.clone());
         }
     }
-    // The sort keeps those of one name in the order of the folders; the later one, in `cur`, counts.
+    // Two files whose names differ in their flags alone are two messages.
+    for message in found.values_mut().filter(|same| same.len() > 1).flatten() {
+        message.uid = uid(&format!("{}/{}", message.entry.folder, message.entry.name));
+    }
+    let mut messages: Vec<Message> = found.into_values().flatten().collect();
     messages.sort_by(|a, b| a.order().cmp(&b.order()));
-    messages.reverse();
-    messages.dedup_by(|a, b| a.base() == b.base());
-    messages.reverse();
     Ok(messages)
+}
+
+/// Whether an error tells of the file, and not of the disk or of the server, which has no handles left.
+fn is_about_the_file(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::PermissionDenied | ErrorKind::InvalidInput | ErrorKind::Other)
+}
+
+/// The names of a listing, by the part of them that never changes.
+fn by_base(entries: &[Entry]) -> HashMap<&str, Vec<&Entry>> {
+    let mut by_base: HashMap<&str, Vec<&Entry>> = HashMap::new();
+    for entry in entries {
+        by_base.entry(entry.base()).or_default().push(entry);
+    }
+    by_base
+}
+
+/// Makes a unique-id of a name, hashed if it is too long or holds what a unique-id must not.
+fn uid(name: &str) -> String {
+    if (1..=MAX_UID).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_graphic()) {
+        return name.to_owned();
+    }
+    format!("{:032x}", fnv1a(name.as_bytes()))
+}
+
+/// Notes where messages lie now whose names are no longer listed.
+fn find_again(messages: &mut [Message], entries: &[Entry]) {
+    let places = by_base(entries);
+    for message in messages {
+        if entries.binary_search(&message.entry).is_err()
+            && let Some(&found) = places.get(message.entry.base()).and_then(|found| found.last())
+        {
+            message.entry = found.clone();
+        }
+    }
+}
+
+/// The error for a name that belonged to a message at the login and belongs to another file now.
+fn replaced() -> io::Error {
+    io::Error::other("another file has its name")
+}
+
+/// Moves a file by a link, which is never made over another file. Some file systems have no links.
+fn move_to_free(from: &Path, to: &Path) -> io::Result<()> {
+    match fs::hard_link(from, to) {
+        Ok(()) => fs::remove_file(from),
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::AlreadyExists) => Err(e),
+        Err(_) => rename_to_free(from, to),
+    }
 }
 
 /// Adds the flag S, "seen", to a message's name; flags stand in alphabetical order.
@@ -354,7 +414,7 @@ mod tests {
     }
 
     fn uids(maildrop: &Maildrop) -> Vec<String> {
-        maildrop.messages.iter().map(Message::uid).collect()
+        maildrop.messages.iter().map(|message| message.uid.clone()).collect()
     }
 
     /// The files of the mailbox, each `place/name`.
@@ -409,19 +469,6 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_went_away_is_left_out_and_one_that_cannot_be_read_is_an_error() {
-        let tree = Tree::empty();
-        let folder = mailbox(&tree, &[("new/1.a", "x"), ("new/2.folder/file", "x")]);
-        let measure = |name: &str| {
-            let found = list(&folder).unwrap().remove(0);
-            Message { name: name.to_owned(), ..found }.measured(&folder)
-        };
-        assert_eq!(measure("1.a").unwrap().unwrap().size, 3);
-        assert!(measure("1.gone").unwrap().is_none());
-        assert!(measure("2.folder").is_err());
-    }
-
-    #[test]
     fn a_marked_message_that_cannot_be_looked_for_is_not_removed() {
         let tree = Tree::empty();
         let folder = mailbox(&tree, &[("new/1.a", "x")]);
@@ -434,12 +481,30 @@ mod tests {
     }
 
     #[test]
-    fn a_message_seen_in_new_and_in_cur_is_one() {
+    fn a_file_with_two_names_is_one_message() {
         let tree = Tree::empty();
-        let folder = mailbox(&tree, &[("new/1.a", "x\n"), ("cur/1.a:2,S", "x\n")]);
-        let maildrop = open(&folder);
-        assert_eq!(uids(&maildrop), ["1.a"]);
-        assert_eq!(maildrop.messages[0].place, "cur");
+        let folder = mailbox(&tree, &[("new/1.a", "x\n"), ("cur/2.b:2,", "x")]);
+        // A program was killed while it changed the flags.
+        let name = folder.join(format!("cur/1.a{BEFORE_FLAGS}2,S"));
+        fs::hard_link(folder.join("new/1.a"), name).unwrap();
+        let mut maildrop = open(&folder);
+        assert_eq!(uids(&maildrop), ["1.a", "2.b"]);
+        maildrop.mark_deleted(1).unwrap();
+        assert_eq!(maildrop.update(), Updated { left: 1, failed: 0 });
+        assert_eq!(files(&tree), ["cur/2.b:2,"]);
+    }
+
+    #[test]
+    fn a_file_is_not_moved_over_another_one_also_where_there_are_no_links() {
+        let tree = Tree::empty();
+        let folder = mailbox(&tree, &[("new/1.a", "one"), ("new/2.b", "two")]);
+        let (one, two) = (folder.join("new/1.a"), folder.join("new/2.b"));
+        for move_file in [move_to_free, rename_to_free] {
+            assert_eq!(move_file(&one, &two).unwrap_err().kind(), ErrorKind::AlreadyExists);
+            assert_eq!(fs::read(&two).unwrap(), b"two");
+            move_file(&one, &folder.join("new/3.c")).unwrap();
+            move_file(&folder.join("new/3.c"), &one).unwrap();
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! reader moves it to `cur/`. This room and those below it alone touch mail on disk.
 
 mod delivery;
+mod listings;
 mod look;
 mod maildrop;
 mod note;

@@ -6,6 +6,8 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
+use super::look::{self, FileId};
+
 /// The octets of a line that are given at once.
 const PIECE: usize = 4 * 1024;
 
@@ -29,12 +31,12 @@ pub struct Piece<'a> {
 }
 
 impl StoredMessage<File> {
-    /// Opens a message's file.
+    /// Opens a message's file, and gives what tells it from others.
     ///
     /// # Errors
-    /// When it is not there, or cannot be read.
-    pub fn open(path: &Path) -> io::Result<StoredMessage<File>> {
-        Ok(StoredMessage::new(File::open(path)?))
+    /// Those of [`look::open_file`].
+    pub fn open(path: &Path) -> io::Result<(StoredMessage<File>, FileId)> {
+        look::open_file(path).map(|(file, id)| (StoredMessage::new(file), id))
     }
 }
 

@@ -220,7 +220,7 @@ pub const IN_USE: Reply = Reply::fixed(
 pub fn cannot_open(error: StoreError) -> Reply {
     match error {
         StoreError::DiskFull | StoreError::Failed => {
-            Reply::err("The mailbox cannot be read now; try again later (RFC 1939 4)")
+            Reply::err("[SYS/TEMP] The mailbox cannot be read now; try again later (RFC 3206 4)")
         }
     }
 }

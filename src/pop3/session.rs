@@ -107,7 +107,7 @@ fn transaction(mut maildrop: Maildrop, command: Command) -> Step {
         Command::Top(number, lines) => return Step::Top(maildrop, number, lines),
         Command::Uidl(None) => reply::uidl(&maildrop),
         Command::Uidl(Some(number)) => match maildrop.message(number) {
-            Ok(message) => reply::uidl_one(number, &message.uid()),
+            Ok(message) => reply::uidl_one(number, message.uid()),
             Err(absent) => reply::absent(absent),
         },
         Command::Capa => reply::capabilities(),

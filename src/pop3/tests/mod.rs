@@ -5,6 +5,7 @@ mod commands;
 mod endings;
 mod forms;
 mod order;
+mod other_programs;
 mod passwords;
 mod random;
 mod whole_session;

@@ -128,7 +128,7 @@ fn a_mailbox_that_cannot_be_read_is_told_and_not_taken_for_empty() {
     fs::remove_dir_all(store.tree.root().join("nuce.edu.vn/hung/new")).unwrap();
     fs::write(store.tree.root().join("nuce.edu.vn/hung/new"), "no folder").unwrap();
     let output = answers(&store, b"USER hung\r\nPASS secret\r\nSTAT\r\n");
-    assert!(output.contains("-ERR The mailbox cannot be read now"), "{output}");
+    assert!(output.contains("-ERR [SYS/TEMP] The mailbox cannot be read now"), "{output}");
     assert!(output.contains("-ERR Log in first"), "{output}");
 }
 

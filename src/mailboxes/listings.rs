@@ -1,0 +1,105 @@
+//! What lies in a mailbox, listed until nothing is missing.
+//!
+//! `readdir` may miss a file that another program renames meanwhile: its old name was not reached
+//! yet, and its new name is where the reader has been before. So one listing is not enough.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::look;
+
+/// What stands between a message's unique name and its flags, as in `1.M2P3Q4.host:2,S`. A `:`
+/// cannot stand in a file name on Windows.
+pub const BEFORE_FLAGS: char = if cfg!(windows) { ';' } else { ':' };
+/// The most listings, and the longest time for them. After that, the mailbox does not come to rest.
+const MAX_LISTINGS: usize = 20;
+const MAX_TIME: Duration = Duration::from_secs(2);
+/// After so many listings in a row that add nothing, nothing is missing.
+const ENOUGH: usize = 5;
+
+/// A name in `new` or `cur`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Entry {
+    pub folder: &'static str,
+    pub name: String,
+}
+
+/// The listings of one mailbox.
+#[derive(Debug)]
+pub struct Listings<'a> {
+    mailbox: &'a Path,
+    /// The last listing, in alphabetical order.
+    entries: Option<Vec<Entry>>,
+    /// Whether the last two listings are the same: then nobody is renaming.
+    is_at_rest: bool,
+    /// How many there were, how many of the last ones added nothing, and their time.
+    count: usize,
+    idle: usize,
+    time: Duration,
+}
+
+impl<'a> Listings<'a> {
+    pub fn of(mailbox: &'a Path) -> Listings<'a> {
+        let (count, idle, time) = (0, 0, Duration::ZERO);
+        Listings { mailbox, entries: None, is_at_rest: false, count, idle, time }
+    }
+
+    /// Lists the mailbox once more; `None` when nothing is missing. `has_added` says whether the
+    /// listing before this one has added anything.
+    ///
+    /// # Errors
+    /// When the mailbox cannot be listed, or does not come to rest.
+    pub fn next(&mut self, has_added: bool) -> io::Result<Option<&[Entry]>> {
+        self.idle = if has_added { 0 } else { self.idle + 1 };
+        if self.idle == ENOUGH || self.is_at_rest && !has_added {
+            return Ok(None);
+        }
+        if self.count == MAX_LISTINGS || self.time > MAX_TIME {
+            return Err(io::Error::new(ErrorKind::TimedOut, "other programs keep renaming mail"));
+        }
+        let began = Instant::now();
+        let entries = list(self.mailbox)?;
+        self.count += 1;
+        self.time += began.elapsed();
+        self.is_at_rest = self.entries.as_ref() == Some(&entries);
+        Ok(Some(self.entries.insert(entries)))
+    }
+}
+
+impl Entry {
+    /// The part of the name that never changes.
+    pub fn base(&self) -> &str {
+        self.name.split(BEFORE_FLAGS).next().unwrap_or(&self.name)
+    }
+
+    /// The file's path, after a look at the folders in it.
+    ///
+    /// # Errors
+    /// Those of [`look::at_folder`].
+    pub fn path(&self, mailbox: &Path) -> io::Result<PathBuf> {
+        Ok(look::at_folder(mailbox, self.folder)?.join(&self.name))
+    }
+}
+
+/// Lists `new` and `cur` once.
+fn list(mailbox: &Path) -> io::Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    // First `new`: what another program moves in the meantime is seen twice, and not missed.
+    for folder in ["new", "cur"] {
+        let found = match look::at_folder(mailbox, folder).and_then(fs::read_dir) {
+            // No mail has come yet.
+            Err(e) if e.kind() == ErrorKind::NotFound => continue,
+            result => result?,
+        };
+        for entry in found {
+            let name = entry?.file_name().into_string().unwrap_or_default();
+            if !name.is_empty() && !name.starts_with('.') {
+                entries.push(Entry { folder, name });
+            }
+        }
+    }
+    entries.sort_unstable();
+    Ok(entries)
+}
