@@ -88,11 +88,13 @@ fn cpu_ticks(server: &Server) -> u64 {
 #[test]
 fn what_was_not_stored_for_want_of_handles_was_not_acknowledged() {
     let server = Server::start_after("ulimit -n 300", tree_for_many(), "");
-    let stored: usize = thread::scope(|scope| {
+    let mut stored: usize = thread::scope(|scope| {
         let clients: Vec<_> = (0..64).map(|_| scope.spawn(|| send_to_hundred(&server))).collect();
         clients.into_iter().map(|client| usize::from(client.join().unwrap())).sum()
     });
-    assert!(stored > 0, "some had enough handles");
+    // In the crowd it may be that nobody had enough handles.
+    assert!(send_to_hundred(&server), "who is alone has enough");
+    stored += 1;
     for number in 0..100 {
         assert_eq!(server.tree.mail(&format!("many.vn/u{number}")).len(), stored);
     }

@@ -55,7 +55,7 @@ fn a_tree_that_is_gone_is_no_wrong_password() {
     fs::remove_dir_all(store.tree.root()).unwrap();
     for user in ["hung", "hung@nuce.edu.vn", "nobody@nuce.edu.vn", "nobody@a.vn"] {
         let output = answers(&store, format!("USER {user}\r\nPASS secret\r\n").as_bytes());
-        assert!(output.contains("-ERR The mailbox cannot be read now"), "{output}");
+        assert!(output.contains("-ERR [SYS/TEMP] The mailbox cannot be read now"), "{output}");
     }
 }
 
