@@ -15,6 +15,10 @@ const MAX_THREADS: usize = 10_000;
 /// The longest duration that a flag takes: 30 days, in seconds.
 const MAX_SECONDS: u64 = 30 * 24 * 60 * 60;
 
+/// The longest `--hostname` in octets. It ends the name of each message's file, which has room for 255
+/// in most file systems; up to 68 come before it, and a mail reader adds flags.
+pub const MAX_HOSTNAME: usize = 175;
+
 /// What `--help` prints. In brackets stand the defaults, those of `Config::default`.
 const HELP: &str = "\
 mini-smtpd: an SMTP server to read in an afternoon, run in a minute, and extend in an assignment
@@ -203,11 +207,13 @@ fn parse_pop3(value: String) -> Pop3 {
 
 /// Parses this host's name, which goes into replies, headers and file names.
 fn parse_hostname(name: String) -> Result<String, String> {
-    if is_domain(&name) {
-        Ok(name)
-    } else {
-        Err(format!("--hostname takes a domain name such as nuce.edu.vn, not {name:?}"))
+    if !is_domain(&name) {
+        return Err(format!("--hostname takes a domain name such as nuce.edu.vn, not {name:?}"));
     }
+    if name.len() > MAX_HOSTNAME {
+        return Err(format!("--hostname takes at most {MAX_HOSTNAME} octets, not {}", name.len()));
+    }
+    Ok(name)
 }
 
 /// Parses IP addresses with commas between them.
@@ -435,6 +441,7 @@ mod tests {
             ("--show=no", "takes no value"),
             ("--no-sync=false", "takes no value"),
             ("--hostname bad_name", "bad_name"),
+            (&format!("--hostname {}", "x".repeat(MAX_HOSTNAME + 1)), "at most 175 octets"),
             ("--hostname [127.0.0.1]", "domain"),
         ] {
             let error = parse_line(line).unwrap_err();

@@ -12,8 +12,10 @@ use common::{Server, Tree, helps, wait_until};
 
 #[test]
 fn ctrl_c_says_421_to_the_idle_and_ends_with_status_0() {
-    // Ctrl-C sends SIGINT; who stops a service sends SIGTERM.
-    let servers = [("-INT", Server::start("")), ("-TERM", Server::start(""))];
+    // Ctrl-C sends SIGINT; who stops a service sends SIGTERM; a terminal that is closed SIGHUP.
+    let under_nohup = Server::start_after("trap '' HUP", Tree::new(), "");
+    let servers =
+        [("-INT", Server::start("")), ("-TERM", Server::start("")), ("-HUP", under_nohup)];
     thread::scope(|scope| {
         for (signal, server) in servers {
             scope.spawn(move || stop_with(signal, server));

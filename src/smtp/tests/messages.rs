@@ -1,6 +1,7 @@
 //! The text of a message: dots, limits, trace fields, and what is stored (§4.1.1.4, §4.4).
 
 use super::*;
+use crate::config::MAX_HOSTNAME;
 
 #[test]
 fn the_dots_of_transparency_go_away_again() {
@@ -47,6 +48,14 @@ fn one_session_sends_several_messages() {
     let input = format!("HELO x\r\n{one}{one}{one}QUIT\r\n");
     codes(&store, input.as_bytes());
     assert_eq!(store.tree.mail("nuce.edu.vn/hung").len(), 3);
+}
+
+#[test]
+fn the_longest_host_name_leaves_room_for_a_file_s_name_and_its_flags() {
+    let store = Store::with(Config { hostname: "x".repeat(MAX_HOSTNAME), ..config() });
+    assert_eq!(codes(&store, &message(b"x\r\n.\r\n"))[3..], [354, 250]);
+    let name = store.tree.names().remove(0);
+    assert!(name.len() + ":2,DFPRST".len() <= "new/".len() + 255, "{name}");
 }
 
 #[test]
