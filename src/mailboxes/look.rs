@@ -72,5 +72,5 @@ pub fn id(metadata: &Metadata) -> FileId {
 pub fn id(metadata: &Metadata) -> FileId {
     let modified = metadata.modified().ok();
     let age = modified.and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
-    (metadata.len(), age.map_or(0, |age| age.as_secs() << 30 | u64::from(age.subsec_nanos())))
+    (metadata.len(), age.map_or(0, |age| (age.as_secs() << 30) | u64::from(age.subsec_nanos())))
 }

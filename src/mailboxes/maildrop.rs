@@ -207,9 +207,11 @@ impl Maildrop {
             return Ok(false);
         }
         let path = entry.path(&self.folder)?;
-        let file = look::id(&fs::symlink_metadata(&path)?);
-        if file != message.file {
-            let is_known = self.messages.iter().any(|other| other.file == file);
+        let metadata = fs::symlink_metadata(&path)?;
+        let file = look::id(&metadata);
+        // What is no file may have got the number of one that is gone.
+        if file != message.file || !metadata.is_file() {
+            let is_known = metadata.is_file() && self.messages.iter().any(|m| m.file == file);
             return if is_deleted && !is_known { Err(replaced()) } else { Ok(false) };
         }
         if is_deleted {

@@ -25,8 +25,8 @@ use crate::channel::MAX_HELD;
 use crate::channel::wire::StopFlag;
 use crate::pool::Load;
 use crate::testing::{
-    Parts, Random, Store, Tree, Writes, arrows_in, assert_complete, columns, config, first_word,
-    matches, play, sessions, verbs_in,
+    Parts, Random, Store, Writes, arrows_in, assert_complete, columns, config, first_word, matches,
+    play, sessions, verbs_in,
 };
 
 /// The trace lines that begin each file.

@@ -60,6 +60,8 @@ fn a_file_in_the_place_of_a_folder_is_451_and_the_session_goes_on() {
 #[cfg(unix)]
 #[test]
 fn a_link_in_the_place_of_a_folder_is_not_followed_whenever_it_is_put_there() {
+    use crate::testing::Tree;
+
     let parts = ["nuce.edu.vn", "nuce.edu.vn/toan", "nuce.edu.vn/toan/tmp", "nuce.edu.vn/toan/new"];
     for part in parts {
         for moment in ["MAIL", "DATA", ".\r\n"] {
