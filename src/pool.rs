@@ -305,11 +305,15 @@ mod tests {
         let pool = waiting_pool(1);
         let (first, second) = (submit(&pool), submit(&pool));
         drop(first);
+        let began = Instant::now();
+        while pool.load.is_awaited() {
+            assert!(began.elapsed() < LONG, "the second item waits");
+            thread::yield_now();
+        }
         // This ends the work on the second item, once a thread has it.
         assert_eq!(second.send(()), Ok(()));
         assert!(pool.wait_until_free(LONG));
         assert!(second.send(()).is_err(), "the second item is still in the line");
-        assert!(!pool.load.is_awaited());
     }
 
     #[test]

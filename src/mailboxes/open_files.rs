@@ -53,7 +53,10 @@ mod tests {
         assert!(open.reserve(2).is_none());
         assert!(open.reserve(1).is_some());
         drop((first, second));
-        assert!(open.reserve(MAX_OPEN + 2).is_some(), "nobody else has any");
+        let alone = open.reserve(MAX_OPEN + 2);
+        assert!(alone.is_some(), "nobody else has any");
+        assert!(open.reserve(1).is_some() && open.reserve(2).is_none());
+        drop(alone);
         assert!(open.reserve(MAX_OPEN + 1).is_some(), "it is given back");
     }
 }
