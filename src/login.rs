@@ -28,7 +28,7 @@ pub const PENALTY: Duration = Duration::from_secs(1);
 const MAX_GUESSES: usize = 2;
 /// How long a further guess waits for those before it: a right one is over in a moment, a wrong one
 /// after [`PENALTY`].
-const MOMENT: Duration = Duration::from_millis(100);
+const MOMENT: Duration = Duration::from_millis(500);
 
 /// A password as it was typed; the log never shows it.
 #[derive(Clone, PartialEq, Eq)]

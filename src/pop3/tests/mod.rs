@@ -5,6 +5,8 @@ mod commands;
 mod endings;
 mod forms;
 mod order;
+// mutt and Dovecot are programs of Unix.
+#[cfg(unix)]
 mod other_programs;
 mod passwords;
 mod random;

@@ -45,9 +45,19 @@ fn while_flags_change(store: &Store, work: impl FnOnce()) {
                 }
             }
         });
+        // Also when the work fails, or this would never end.
+        let _over = Over(&is_over);
         work();
-        is_over.store(true, Ordering::Relaxed);
     });
+}
+
+/// Says at its end that all is over.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 #[test]
