@@ -60,9 +60,9 @@ fn run(config: Config) -> Result<(), String> {
     start_logger(config.show);
     let mailboxes = MailboxTree::new(&config.mailboxes, &config.hostname, config.sync);
     let addresses = startup::inspect(&mailboxes)?;
-    startup::clean_up(&mailboxes);
-    make_recording_folder(&config)?;
     let listeners = server::bind_listeners(&config)?;
+    make_recording_folder(&config)?;
+    startup::clean_up(&mailboxes);
     let stop = StopFlag::default();
     stop_on_ctrl_c(&stop)?;
     banner::show(&listeners, &addresses, &config.mailboxes)?;

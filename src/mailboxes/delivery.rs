@@ -177,6 +177,9 @@ impl RecipientFile {
         let rename = || {
             look::at_folder(folder, "tmp")?;
             look::at_folder(folder, "new")?;
+            if !look::is_at(&self.file, &self.path)? {
+                return Err(io::Error::other("something else has its name"));
+            }
             rename_to_free(&self.path, &self.new)
         };
         let moved = match rename() {

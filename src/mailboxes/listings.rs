@@ -3,12 +3,12 @@
 //! `readdir` may miss a file that another program renames meanwhile: its old name was not reached
 //! yet, and its new name is where the reader has been before. So one listing is not enough.
 
-use std::fs;
+use std::fs::{self, Metadata};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::look;
+use super::look::{self, FileId};
 
 /// What stands between a message's unique name and its flags, as in `1.M2P3Q4.host:2,S`. A `:`
 /// cannot stand in a file name on Windows.
@@ -46,6 +46,11 @@ impl<'a> Listings<'a> {
         Listings { mailbox, entries: None, is_at_rest: false, count, idle, time }
     }
 
+    /// The last listing.
+    pub fn last(&self) -> &[Entry] {
+        self.entries.as_deref().unwrap_or_default()
+    }
+
     /// Lists the mailbox once more; `None` when nothing is missing. `has_added` says whether the
     /// listing before this one has added anything.
     ///
@@ -80,6 +85,22 @@ impl Entry {
     /// Those of [`look::at_folder`].
     pub fn path(&self, mailbox: &Path) -> io::Result<PathBuf> {
         Ok(look::at_folder(mailbox, self.folder)?.join(&self.name))
+    }
+
+    /// What the system knows of the file, or of a link in its place.
+    ///
+    /// # Errors
+    /// When it has another name by now, or none.
+    pub fn metadata(&self, mailbox: &Path) -> io::Result<Metadata> {
+        fs::symlink_metadata(self.path(mailbox)?)
+    }
+
+    /// What tells the file from every other one.
+    ///
+    /// # Errors
+    /// Those of [`Entry::metadata`].
+    pub fn file(&self, mailbox: &Path) -> io::Result<FileId> {
+        Ok(look::id(&self.metadata(mailbox)?))
     }
 }
 

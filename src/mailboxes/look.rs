@@ -60,6 +60,22 @@ pub fn open_file(path: &Path) -> io::Result<(File, FileId)> {
     }
 }
 
+/// Whether `path` still names the file that is open.
+///
+/// # Errors
+/// When it names nothing.
+pub fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    let there = fs::symlink_metadata(path)?;
+    // Elsewhere the length that a path shows may be older than the file's.
+    Ok(!cfg!(unix) || id(&there) == id(&file.metadata()?))
+}
+
+/// Whether two paths are names of one file, for certain.
+pub fn is_same_file(one: &Path, other: &Path) -> bool {
+    let id = |path| fs::symlink_metadata(path).map(|metadata| id(&metadata)).ok();
+    cfg!(unix) && id(one).is_some() && id(one) == id(other)
+}
+
 /// What tells a file from others: its device and its number there.
 #[cfg(unix)]
 pub fn id(metadata: &Metadata) -> FileId {

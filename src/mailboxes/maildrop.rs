@@ -8,6 +8,7 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use super::delivery::{at, create_maildir, rename_to_free, sync_folder};
 use super::listings::{BEFORE_FLAGS, Entry, Listings};
@@ -142,7 +143,7 @@ impl Maildrop {
         while opened.as_ref().is_err_and(|e| e.kind() == ErrorKind::NotFound)
             && let Some(entries) = listings.next(is_listed).map_err(Absent::because)?
         {
-            find_again(&mut self.messages, entries);
+            find_again(&mut self.messages, entries, &self.folder);
             let message = self.message(number)?;
             is_listed = entries.contains(&message.entry);
             opened = message.open(&self.folder);
@@ -163,7 +164,7 @@ impl Maildrop {
     /// Removes and moves messages until a listing shows that nothing is left to do.
     fn finish_all(&self) -> io::Result<Updated> {
         let (mut left, mut failed) = (HashSet::new(), HashMap::new());
-        let (mut has_acted, mut is_changed) = (true, false);
+        let (mut has_acted, mut is_changed, mut removed) = (true, false, HashSet::new());
         let mut listings = Listings::of(&self.folder);
         while let Some(entries) = listings.next(has_acted)? {
             let entries = by_base(entries);
@@ -175,6 +176,7 @@ impl Maildrop {
                         Ok(false) => {}
                         Ok(true) => {
                             failed.remove(&number);
+                            removed.insert(number);
                             has_acted = true;
                         }
                         // It has another name by now, or none.
@@ -184,6 +186,15 @@ impl Maildrop {
                 }
             }
             is_changed |= has_acted;
+        }
+        // A message that is marked and was not removed is gone, or has a name of another kind.
+        let mut missing = self.deleted.difference(&removed).peekable();
+        let entries = if missing.peek().is_some() { listings.last() } else { &[] };
+        for file in entries.iter().filter_map(|entry| entry.file(&self.folder).ok()) {
+            let number = self.numbered().find(|(_, message)| message.file == file);
+            if let Some((number, _)) = number.filter(|(number, _)| self.deleted.contains(number)) {
+                failed.insert(number, replaced());
+            }
         }
         for (number, e) in &failed {
             log::error!("cannot update message {number} of {}: {e}", self.folder.display());
@@ -287,17 +298,22 @@ impl Drop for Lock {
 /// message, is left out.
 fn collect(mailbox: &Path) -> io::Result<Vec<Message>> {
     let mut found: HashMap<String, Vec<Message>> = HashMap::new();
-    let mut tried = HashSet::new();
-    let (mut listings, mut has_added) = (Listings::of(mailbox), true);
+    let (mut tried, began) = (HashSet::new(), SystemTime::now());
+    let (mut listings, mut has_added, mut is_first) = (Listings::of(mailbox), true, true);
     while let Some(entries) = listings.next(has_added)? {
         let names = by_base(entries);
         has_added = false;
+        // Mail that comes meanwhile is seen at the next login, or a flood of it would never end.
+        let has_come_meanwhile = |entry: &Entry| {
+            let modified = entry.metadata(mailbox).and_then(|metadata| metadata.modified());
+            !is_first && modified.is_ok_and(|modified| modified >= began)
+        };
         for entry in entries {
             let same = found.entry(entry.base().to_owned()).or_default();
             // The only name with a base that is known: that message, perhaps with other flags.
             let is_known =
                 !same.is_empty() && names.get(entry.base()).is_some_and(|names| names.len() == 1);
-            if is_known || tried.contains(entry) {
+            if is_known || tried.contains(entry) || has_come_meanwhile(entry) {
                 continue;
             }
             match Message::measured(entry, mailbox) {
@@ -318,6 +334,7 @@ fn collect(mailbox: &Path) -> io::Result<Vec<Message>> {
             }
             tried.insert(entry.clone());
         }
+        is_first = false;
     }
     // Two files whose names differ in their flags alone are two messages.
     for message in found.values_mut().filter(|same| same.len() > 1).flatten() {
@@ -351,12 +368,20 @@ fn uid(name: &str) -> String {
 }
 
 /// Notes where messages lie now whose names are no longer listed.
-fn find_again(messages: &mut [Message], entries: &[Entry]) {
+fn find_again(messages: &mut [Message], entries: &[Entry], mailbox: &Path) {
     let places = by_base(entries);
     for message in messages {
-        if entries.binary_search(&message.entry).is_err()
-            && let Some(&found) = places.get(message.entry.base()).and_then(|found| found.last())
-        {
+        if entries.binary_search(&message.entry).is_ok() {
+            continue;
+        }
+        let found = match places.get(message.entry.base()).map(Vec::as_slice) {
+            // Two messages may have names that differ in their flags alone.
+            Some(several @ [_, _, ..]) => several
+                .iter()
+                .find(|entry| entry.file(mailbox).is_ok_and(|file| file == message.file)),
+            one => one.and_then(|one| one.first()),
+        };
+        if let Some(&found) = found {
             message.entry = found.clone();
         }
     }
@@ -371,6 +396,8 @@ fn replaced() -> io::Error {
 fn move_to_free(from: &Path, to: &Path) -> io::Result<()> {
     match fs::hard_link(from, to) {
         Ok(()) => fs::remove_file(from),
+        // Somebody was killed between the two steps.
+        Err(_) if look::is_same_file(from, to) => fs::remove_file(from),
         Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::AlreadyExists) => Err(e),
         Err(_) => rename_to_free(from, to),
     }

@@ -243,3 +243,51 @@ fn a_name_with_nothing_before_its_flags_has_a_unique_id() {
     let uids: Vec<&str> = output.lines().skip(1).take(4).map(|line| &line[2..]).collect();
     assert!(uids.iter().all(|uid| (1..=70).contains(&uid.len())), "{uids:?}");
 }
+
+/// What the server says last to `input`, if `act` happens before its part `at`.
+fn last_reply(store: &Store, input: &str, at: &str, act: impl FnMut()) -> String {
+    let mut output = Vec::new();
+    run(store, Parts::cut_before(input, at).before_the_last(act), &mut output);
+    let output = String::from_utf8(output).unwrap();
+    output.lines().last().unwrap().to_owned()
+}
+
+#[test]
+fn quit_is_not_ok_when_a_marked_message_has_quite_another_name() {
+    let store = store();
+    let new = store.tree.root().join("nuce.edu.vn/hung/new");
+    // mbsync adds such a number before the flags.
+    let rename = || fs::rename(new.join("1.one"), new.join("1.one,U=7")).unwrap();
+    let input = "USER hung\r\nPASS secret\r\nDELE 1\r\nQUIT\r\n";
+    let last = last_reply(&store, input, "QUIT", rename);
+    assert_eq!(last, "-ERR 1 deleted messages could not be removed (RFC 1939 6)");
+    assert!(new.join("1.one,U=7").exists());
+}
+
+#[test]
+fn a_message_is_found_again_beside_one_whose_name_differs_in_its_flags_alone() {
+    let store = store();
+    let hung = store.tree.root().join("nuce.edu.vn/hung");
+    fs::remove_dir_all(hung.join("new")).unwrap();
+    fs::create_dir(hung.join("cur")).unwrap();
+    let name = |flags| hung.join("cur").join(format!("1.x{COLON}2,{flags}"));
+    fs::write(name(""), "A\n").unwrap();
+    fs::write(name("S"), "B\n").unwrap();
+    let rename = || fs::rename(name(""), name("F")).unwrap();
+    let mut output = Vec::new();
+    let input = "USER hung\r\nPASS secret\r\nRETR 1\r\nRETR 2\r\n";
+    run(&store, Parts::cut_before(input, "RETR 1").before_the_last(rename), &mut output);
+    assert!(output.ends_with(b"+OK 3 octets\r\nA\r\n.\r\n+OK 3 octets\r\nB\r\n.\r\n"));
+}
+
+#[test]
+fn what_a_kill_between_link_and_remove_left_is_mended() {
+    let store = store();
+    let hung = store.tree.root().join("nuce.edu.vn/hung");
+    fs::create_dir(hung.join("cur")).unwrap();
+    let seen = hung.join("cur").join(format!("1.one{COLON}2,S"));
+    fs::hard_link(hung.join("new/1.one"), &seen).unwrap();
+    let output = answers(&store, b"USER hung\r\nPASS secret\r\nRETR 1\r\nQUIT\r\n");
+    assert!(output.ends_with("+OK Bye, 3 messages left\r\n"), "{output}");
+    assert!(seen.exists() && !hung.join("new/1.one").exists());
+}

@@ -86,3 +86,20 @@ fn a_link_in_the_place_of_a_folder_is_not_followed_whenever_it_is_put_there() {
         }
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn what_somebody_put_in_the_place_of_a_message_s_file_is_not_published() {
+    let store = Store::new();
+    let replace = || {
+        for file in store.tree.files() {
+            std::fs::remove_file(&file).unwrap();
+            std::os::unix::fs::symlink("/etc/passwd", &file).unwrap();
+        }
+    };
+    let client = Parts::cut_before(MESSAGE_TO_TWO, ".\r\n").before_the_last(replace);
+    let mut output = Vec::new();
+    run(&store, client, &mut output);
+    assert_eq!(codes_of(std::str::from_utf8(&output).unwrap())[4..], [354, 451, 250]);
+    assert!(store.tree.files().is_empty());
+}
