@@ -202,7 +202,8 @@ fn without_threads_the_server_says_so_and_ends() {
     let tree = Tree::new();
     for n in 1.. {
         let (code, message, was_injected) = start_without_thread(tree.root(), n);
-        if !was_injected {
+        // One that runs until the time is over has started: only the thread of its last line failed.
+        if !was_injected || code == Some(124) {
             assert!(n > 5, "{n} threads were started for four workers");
             println!("clone3 EAGAIN: failed at each of {} calls", n - 1);
             return;
