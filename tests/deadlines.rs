@@ -61,8 +61,18 @@ fn a_line_that_drips_has_no_more_time_than_any_other() {
 }
 
 #[test]
-fn a_message_that_trickles_does_not_keep_its_thread() {
+fn a_message_that_trickles_has_to_end_and_commands_after_a_message_have_their_time() {
     let server = Server::start("--timeout 1");
+    // Both take some seconds.
+    thread::scope(|scope| {
+        scope.spawn(|| trickle(&server));
+        scope.spawn(|| take_time_after_a_message(&server));
+    });
+    wait_until("the trickle has left no file", || pop3::files_in(&server.tree, "tmp").is_empty());
+}
+
+/// Sends a message line by line, until the server hangs up.
+fn trickle(server: &Server) {
     let mut client = server.client();
     client.begin_mail("hung@nuce.edu.vn");
     let began = Instant::now();
@@ -71,16 +81,13 @@ fn a_message_that_trickles_does_not_keep_its_thread() {
     assert!(began.elapsed() >= Duration::from_secs(4) && began.elapsed() < Duration::from_secs(8));
     drop(client);
     trickle.join().unwrap();
-    wait_until("the trickle has left no file", || server.tree.files().is_empty());
 }
 
-#[test]
-fn after_its_message_a_slow_client_has_its_normal_time_again() {
-    let server = Server::start("--timeout 1");
+/// Sends a message, and goes on for longer than so short a message may take, which is four seconds.
+fn take_time_after_a_message(server: &Server) {
     let mut client = server.client();
     client.begin_mail("hung@nuce.edu.vn");
     client.ask(".", "250 ");
-    // Four seconds are the most that so short a message may take.
     let began = Instant::now();
     while began.elapsed() < Duration::from_secs(5) {
         client.ask("NOOP", "250 ");

@@ -1,4 +1,5 @@
-//! The log: the conversation with `--show`, and without it one line for each connection and message.
+//! The log: the conversation with `--show`, and without it one line for each connection and message;
+//! a session can fill it up to a bound.
 
 mod common;
 
@@ -70,4 +71,28 @@ fn at_the_level_trace_the_log_names_the_states_of_a_reader() {
     for state in ["Authorization", "Named", "Transaction"] {
         wait_until(state, || server.log().contains(&format!("now {state}\n")));
     }
+}
+
+#[test]
+fn what_is_tolerated_is_logged_once_a_session() {
+    let server = Server::start("");
+    for _ in 0..2 {
+        let mut client = server.client();
+        client.send("HELO\r\nMAIL FROM: a@x\r\n".repeat(100) + "QUIT\r\n");
+        client.rest();
+    }
+    wait_until("both are logged", || server.log().matches("accepted a space").count() == 2);
+    assert_eq!(server.log().lines().count(), 2 * (1 + 3), "{}", server.log());
+}
+
+#[test]
+fn a_session_has_a_hundred_warnings_and_no_more() {
+    let server = Server::start("");
+    let mut client = server.client();
+    let refused = "MAIL FROM:<>\r\nRCPT TO:<hung@nuce.edu.vn>\r\nDATA\r\nx\n\r\n.\r\n".repeat(200);
+    client.send(format!("HELO x\r\n{refused}QUIT\r\n"));
+    client.rest();
+    wait_until("the end is logged", || server.log().contains("[1] more warnings"));
+    assert_eq!(server.log().matches("refused: 554").count(), 100);
+    assert_eq!(server.log().lines().count(), 1 + 100 + 1, "{}", server.log());
 }

@@ -115,28 +115,35 @@ fn ctrl_c_ends_floods_and_the_deaf_within_seconds() {
     assert!(server.tree.names().iter().all(|name| name.starts_with("new/")));
 }
 
-/// A pipe that is full makes every session wait that has something to log. The stop does not wait.
 #[test]
 fn a_log_that_nobody_reads_does_not_keep_the_server_from_stopping() {
-    for (signals, status) in [(1, 0), (2, 130)] {
-        let tree = Tree::new();
-        let pipe = tree.root().join("log").display().to_string();
-        // The server itself has the pipe open for reading, and does not read.
-        let first = format!("mkfifo '{pipe}'; exec 2<>'{pipe}'");
-        let mut server = Server::start_after(&first, tree, "--show");
-        let mut stream = server.client().stream.into_inner();
-        stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+    thread::scope(|scope| {
+        for (signals, status) in [(1, 0), (2, 130)] {
+            scope.spawn(move || stop_with_full_log(signals, status));
+        }
+    });
+}
+
+/// Stops a server whose log is a pipe that is full: every session waits that has something to log,
+/// and the stop does not.
+fn stop_with_full_log(signals: usize, status: i32) {
+    let tree = Tree::new();
+    let pipe = tree.root().join("log").display().to_string();
+    // The server itself has the pipe open for reading, and does not read.
+    let first = format!("mkfifo '{pipe}'; exec 2<>'{pipe}'");
+    let mut server = Server::start_after(&first, tree, "--show");
+    let mut stream = server.client().stream.into_inner();
+    stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+    stream.write_all(b"HELP\r\n").unwrap();
+    while matches!(stream.read(&mut [0; 4096]), Ok(1..)) {
         stream.write_all(b"HELP\r\n").unwrap();
-        while matches!(stream.read(&mut [0; 4096]), Ok(1..)) {
-            stream.write_all(b"HELP\r\n").unwrap();
-        }
-        let began = Instant::now();
-        for _ in 0..signals {
-            server.signal("-TERM");
-            thread::sleep(Duration::from_millis(100));
-        }
-        assert_eq!(server.wait().code(), Some(status));
-        println!("ended {:?} after {signals} signals", began.elapsed());
-        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     }
+    let began = Instant::now();
+    for _ in 0..signals {
+        server.signal("-TERM");
+        thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!(server.wait().code(), Some(status));
+    println!("ended {:?} after {signals} signals", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
 }

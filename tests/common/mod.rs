@@ -1,9 +1,7 @@
 //! A server process on free ports, over a temporary mailbox tree.
 #![allow(dead_code)]
 
-use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -11,7 +9,6 @@ use std::time::{Duration, Instant};
 
 mod client;
 pub mod pop3;
-pub mod replay;
 #[cfg(target_os = "linux")]
 pub mod strace;
 #[path = "../../src/testing/tree.rs"]
@@ -135,24 +132,6 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// README and every Markdown file below `docs`.
-pub fn documents() -> Vec<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let (mut documents, mut folders) = (vec![root.join("README.md")], vec![root.join("docs")]);
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "md") {
-                documents.push(path);
-            }
-        }
-    }
-    documents.sort();
-    documents
 }
 
 /// Nine hundred requests for help, which get long answers, and a mail, after which there may be more.

@@ -1,14 +1,12 @@
 //! Recordings: what `--record` and `replay --talk` write down can be played again.
 
-mod common;
-
 use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use common::replay::{REPLAY, play, play_text};
-use common::{Server, Tree, wait_until};
+use crate::common::{Server, Tree, wait_until};
+use crate::{REPLAY, play, play_text};
 
 #[test]
 fn a_recorded_session_can_be_played() {

@@ -1,9 +1,7 @@
 //! `replay` shows the first difference between a conversation and what the server says.
 
-mod common;
-
-use common::Tree;
-use common::replay::{play, write};
+use crate::common::Tree;
+use crate::{play, write};
 
 #[test]
 fn the_first_difference_is_shown_with_what_was_sent_expected_and_heard() {

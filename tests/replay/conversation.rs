@@ -1,13 +1,11 @@
 //! `replay` on its own: what a conversation may look like, and what it needs.
 
-mod common;
-
 use std::net::TcpListener;
 use std::thread;
 
-use common::pop3::POP3;
-use common::replay::{play, play_text, replay, write};
-use common::{Server, Tree};
+use crate::common::pop3::POP3;
+use crate::common::{Server, Tree};
+use crate::{play, play_text, replay, write};
 
 #[test]
 fn a_conversation_is_read_from_any_editor_s_file() {

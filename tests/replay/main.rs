@@ -1,22 +1,30 @@
-//! The program `replay`, which plays conversations against the server that cargo has built.
+//! `replay` plays conversations: those in the documents, recorded ones, and some that show its rules.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod conversation;
+mod differences;
+mod documents;
+mod recordings;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::{BINARY, Tree};
+use common::{BINARY, Tree};
 
-pub const REPLAY: &str = env!("CARGO_BIN_EXE_replay");
+/// The program that cargo has built.
+const REPLAY: &str = env!("CARGO_BIN_EXE_replay");
 
 /// Runs replay with these arguments, and gives its status and what it said.
-pub fn replay(args: &[&str]) -> (Option<i32>, String) {
+fn replay(args: &[&str]) -> (Option<i32>, String) {
     let output = Command::new(REPLAY).args(args).stdin(Stdio::null()).output().unwrap();
     let said = [output.stdout, output.stderr].concat();
     (output.status.code(), String::from_utf8(said).unwrap())
 }
 
 /// Plays these files: each conversation in them against a server of its own.
-pub fn play(flags: &[&str], files: &[impl AsRef<Path>]) -> (Option<i32>, String) {
+fn play(flags: &[&str], files: &[impl AsRef<Path>]) -> (Option<i32>, String) {
     let start = format!(
         "'{BINARY}' --listen 127.0.0.1:{{port}} --pop3 {{pop3}} --mailboxes {{mailboxes}} {{flags}}"
     );
@@ -25,12 +33,12 @@ pub fn play(flags: &[&str], files: &[impl AsRef<Path>]) -> (Option<i32>, String)
 }
 
 /// Plays the conversations in a text, which becomes a file of this name in the folder.
-pub fn play_text(folder: &Tree, name: &str, text: impl AsRef<[u8]>) -> (Option<i32>, String) {
+fn play_text(folder: &Tree, name: &str, text: impl AsRef<[u8]>) -> (Option<i32>, String) {
     play(&[], &[write(folder, name, text)])
 }
 
 /// Writes a file of this name in the folder.
-pub fn write(folder: &Tree, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+fn write(folder: &Tree, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
     let file = folder.root().join(name);
     fs::write(&file, text).unwrap();
     file
