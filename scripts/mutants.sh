@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Changes one thing after the other in the code, and looks whether a test fails each time:
 # scripts/mutants.sh [file...]
-# Without a file: the two state machines and the delivery, which takes 15 minutes on two cores.
+# Without a file: the two state machines and the delivery, which takes 6 minutes on two cores.
 # Ends with status 1 if a change survives (MISSED): no test looks there.
 # Needs cargo-mutants, and installs it where it is missing.
 set -euo pipefail
@@ -27,6 +27,8 @@ done
 # system. `rename` is left out, whose loop is for Windows alone.
 tests=(--bin=mini-smtpd --test=faults --test=faults_once --test=faults_pop3 --test=log)
 status=0
+# Where the system has a folder in memory, an fsync there costs nothing.
+if [ -d /dev/shm ]; then export TMPDIR=/dev/shm; fi
 cargo mutants --jobs 2 --timeout 120 --output target --exclude-re ' in rename$' "${files[@]}" \
     "${tests[@]/#/--cargo-arg=}" || status=$?
 # Status 3 says that tests hung, and hides whether anything survived.
