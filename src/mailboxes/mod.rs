@@ -439,13 +439,19 @@ mod tests {
         make_old(&mailbox.join("tmp").join(&name), 37 * hour);
         make_old(&mailbox.join("tmp").join(name.replacen('.', "1.", 1)), 35 * hour);
         make_old(&mailbox.join("new").join(&name), 37 * hour);
-        for other in ["thesis.txt", "1700000000.M1P2_3.host", "1700000000.12_3.host,S=5"] {
+        for other in [
+            "thesis.txt",
+            "1700000000.M1P2_3.host",
+            "1700000000.12_3.host,S=5",
+            "thesis.M1P2Q3R4.host",
+            "1700000000.MP2Q3R4.host",
+        ] {
             make_old(&mailbox.join("tmp").join(other), 37 * hour);
         }
         let mailboxes = MailboxTree::new(tree.root(), "localhost", false);
         assert_eq!(mailboxes.sweep().unwrap(), 1);
         assert_eq!(mailboxes.sweep().unwrap(), 0);
-        assert_eq!(tree.files().len(), 5);
+        assert_eq!(tree.files().len(), 7);
         assert!(!mailbox.join("tmp").join(name).exists());
     }
 
