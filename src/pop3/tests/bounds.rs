@@ -66,3 +66,28 @@ fn a_thousand_commands_without_a_login_end_the_session_and_after_it_there_may_be
     let output = answers_in_transaction(&store(), &"NOOP\r\n".repeat(2000));
     assert_eq!(output.lines().count(), 2000);
 }
+
+#[test]
+fn the_time_of_a_message_ends_with_it() {
+    let deadline = &Deadline::patient(Duration::from_millis(20), StopFlag::default());
+    let store = store();
+    let Store { config, mailboxes, .. } = &store;
+    let client = IpAddr::from([127, 0, 0, 1]);
+    let (guesses, penalty) = (&Guesses::default(), Duration::ZERO);
+    let context = Context {
+        session: 1,
+        client,
+        local: client,
+        config,
+        mailboxes,
+        deadline,
+        guesses,
+        penalty,
+    };
+    let input = [LOG_IN, b"RETR 1\r\nQUIT\r\n"].concat();
+    Conversation::new(&input[..], std::io::sink(), context).run();
+    // So short a message may take four times the 20 ms.
+    deadline.pause(Duration::from_millis(100));
+    deadline.restart();
+    assert_eq!(deadline.late(), None);
+}
