@@ -35,7 +35,7 @@ Usage: mini-smtpd [FLAG VALUE]...
   --max-recipients N     the most recipients of one message              [100]
   --max-per-client N     the most sessions from one address; 0 is no limit  [0]
   --trust ADDRESS,...    clients elsewhere that are treated as if they were on this machine
-  --record FOLDER        write each session to a file there, for replay
+  --record FOLDER        write each session to a file there, for lab play
   --show                 print each conversation (the same as RUST_LOG=debug)
   --no-sync              no fsync: faster, but a power cut loses mail
   --help                 print this

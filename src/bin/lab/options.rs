@@ -32,10 +32,10 @@ pub fn why_not(conversation: &Conversation, options: &Options) -> Option<String>
     let writes_files = has(|action| matches!(action, Action::File { .. }));
     let reason = match &options.against {
         Against::Running(..) if has(|action| matches!(action, Action::Do(_))) => {
-            "do: needs a server that replay starts"
+            "do: needs a server that lab starts"
         }
         Against::Running(..) if !conversation.flags.is_empty() => {
-            "server: needs a server that replay starts"
+            "server: needs a server that lab starts"
         }
         Against::Running(..) if conversation.needs_pop3() && options.pop3.is_none() => {
             "POP3 needs --pop3 HOST:PORT"

@@ -1,4 +1,4 @@
-//! Recordings: what `--record` and `replay --talk` write down can be played again.
+//! Recordings: what `--record` and `lab record` write down can be played again.
 
 use std::fs;
 use std::io::Write;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use crate::common::{Server, Tree, wait_until};
-use crate::{REPLAY, play, play_text};
+use crate::{LAB, play, play_text};
 
 #[test]
 fn a_recorded_session_can_be_played() {
@@ -96,13 +96,14 @@ fn a_recording_that_cannot_be_written_does_not_disturb_the_session() {
 }
 
 #[test]
-fn talk_sends_what_is_typed_and_saves_the_conversation() {
+fn what_is_typed_is_sent_and_written_down() {
     let server = Server::start("");
     let folder = Tree::empty();
     let saved = folder.root().join("saved.txt");
-    let mut talk = Command::new(REPLAY)
-        .args(["--talk", &format!("127.0.0.1:{}", server.port), "--save"])
+    let mut talk = Command::new(LAB)
+        .arg("record")
         .arg(&saved)
+        .arg(server.port.to_string())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

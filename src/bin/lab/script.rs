@@ -295,7 +295,7 @@ fn parse_mail(rest: &str) -> Result<Action, String> {
 }
 
 /// Parses `1500ms`, `2s` or `1m`.
-fn parse_time(text: &str) -> Result<Duration, String> {
+pub fn parse_time(text: &str) -> Result<Duration, String> {
     let text = text.trim();
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let wrong = || format!("{text:?} is no time; write 1500ms, 2s or 1m");

@@ -178,7 +178,7 @@ impl Drop for Server {
 impl Folder {
     fn new() -> io::Result<Folder> {
         let count = COUNTER.fetch_add(1, Ordering::Relaxed);
-        let folder = env::temp_dir().join(format!("replay-{}-{count}", process::id()));
+        let folder = env::temp_dir().join(format!("lab-{}-{count}", process::id()));
         fs::create_dir(&folder)?;
         Ok(Folder(folder))
     }
@@ -196,7 +196,7 @@ impl Drop for Folder {
 /// # Errors
 /// When cargo fails; what it says is on the terminal.
 pub fn build() -> io::Result<PathBuf> {
-    let target = Path::new(PROJECT).join("target").join("replay");
+    let target = Path::new(PROJECT).join("target").join("lab");
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
         .args(["build", "--quiet", "--bin", "mini-smtpd", "--manifest-path"])
