@@ -66,7 +66,10 @@ fn what_follows_auth_is_hidden_however_it_is_typed() {
     let log = server.log();
     let shown = log.lines().find(|line| line.contains("secret"));
     assert_eq!(shown, None);
-    assert!(log.contains("[1] C: AUTH *\n[1] now") && log.contains("[1] C: FROB shown"), "{log}");
+    assert!(
+        log.contains("[1] C: AUTH *   (Connected)\n") && log.contains("[1] C: FROB shown"),
+        "{log}"
+    );
 }
 
 #[test]

@@ -113,7 +113,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
         self.count_command()?;
         let heard = self.channel.hear_command(MAX_COMMAND_LINE)?;
         let parsed = command::parse(&heard);
-        self.note_heard(&parsed);
+        self.note_heard(&parsed, state.name());
         let (command, tolerated) = match parsed {
             Ok(parsed) => parsed,
             Err(refusal) => return self.answer(state, &refusal),
@@ -155,13 +155,13 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
     }
 
     /// Notes the command that was heard. What follows AUTH is a password, though none is taken here.
-    fn note_heard(&mut self, parsed: &Result<(Command, Tolerated), Reply>) {
+    fn note_heard(&mut self, parsed: &Result<(Command, Tolerated), Reply>, state: &str) {
         match parsed {
             Err(refusal) if *refusal == reply::not_offered("AUTH") => {
-                self.channel.note_secret("AUTH *");
+                self.channel.note_secret("AUTH *", state);
             }
-            Err(_) if self.channel.has_heard("AUTH") => self.channel.note_hidden(),
-            Ok(_) | Err(_) => self.channel.note_heard(),
+            Err(_) if self.channel.has_heard("AUTH") => self.channel.note_hidden(state),
+            Ok(_) | Err(_) => self.channel.note_heard(state),
         }
     }
 
