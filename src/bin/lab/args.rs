@@ -12,13 +12,14 @@ lab: talks with a mail server, and plays conversations against it
 
   lab talk [WHERE]              type a conversation: each line is sent with CRLF
   lab record FILE [WHERE]       the same, and write it to FILE
-  lab play [FLAG]... FILE...    play conversations, each against a fresh server of this project,
-                                and say where it differs from them
+  lab play [FLAG]... FILE...    play conversations, each against a fresh server, and say where it
+                                differs from them
   lab help                      print this
 
-WHERE is a port, HOST:PORT, or pop3 (127.0.0.1:1110); without it, 127.0.0.1:2525.
+WHERE is a port, HOST:PORT, or pop3 (127.0.0.1:1110); without it, 127.0.0.1:2525. Ctrl-C leaves.
 FILE is a conversation, or a Markdown file with smtp or pop3 blocks, or a folder of such files;
-docs/conversations.md describes them. Instead of a fresh server:
+docs/conversations.md describes them. The server and its mailboxes are found beside lab, in the
+current folder or above; where there is a Cargo.toml, the server is built first. Instead of it:
 
   --against HOST:PORT   play against a server that runs already
   --pop3 HOST:PORT      ... and speaks POP3 here
@@ -71,6 +72,8 @@ pub fn parse(args: Vec<String>) -> Result<Task, String> {
         ["help" | "--help" | "-h", ..] | [_, "--help" | "-h"] => Ok(Task::Help),
         ["talk"] => talk(SMTP, None),
         ["talk", address] => talk(address, None),
+        // As telnet has it.
+        ["talk", host, port] => talk(&format!("{host}:{port}"), None),
         ["record", file] => talk(SMTP, Some(file)),
         ["record", file, address] => talk(address, Some(file)),
         ["play", rest @ ..] => parse_play(rest).map(Task::Play),
@@ -124,6 +127,8 @@ fn parse_play(words: &[&str]) -> Result<Play, String> {
 
 /// Makes an address of `HOST:PORT`.
 fn resolve(text: &str) -> Result<SocketAddr, String> {
-    let found = text.to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
+    // `localhost` is ::1, too, and there nobody listens.
+    let addresses = text.to_socket_addrs().ok();
+    let found = addresses.and_then(|addresses| addresses.min_by_key(SocketAddr::is_ipv6));
     found.ok_or_else(|| format!("{text} is no HOST:PORT that can be found; try 127.0.0.1:2525"))
 }
