@@ -37,8 +37,8 @@ for program in mini-smtpd lab; do
     cp "$programs/$program$suffix" "$folder/"
     chmod 755 "$folder/$program$suffix"
 done
-# What git ignores stays here: mail and passwords.
-git ls-files -z --cached --others --exclude-standard README.md LICENSE docs mailboxes |
+# What git ignores stays here: mail and passwords. The labs read in the sources.
+git ls-files -z --cached --others --exclude-standard README.md LICENSE docs mailboxes src |
     while IFS= read -r -d '' file; do
         mkdir -p "$folder/$(dirname "$file")"
         cp "$file" "$folder/$file"
