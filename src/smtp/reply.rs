@@ -227,14 +227,25 @@ pub const MAIL_ALREADY_BEGUN: Reply = Reply::fixed(
 
 // The line is wrong.
 
-pub fn wrong_syntax(syntax: &Syntax) -> Reply {
+/// `what` is wrong with the command that is written as `syntax` says.
+pub fn wrong_syntax(what: &str, syntax: &Syntax) -> Reply {
     let Syntax { form, section, .. } = syntax;
-    Reply::new(501, "5.5.4", format!("Syntax: {form} ({section})"))
+    Reply::new(501, "5.5.4", format!("{what}. Syntax: {form} ({section})"))
 }
 
 pub fn bad_path(error: PathError, syntax: &Syntax) -> Reply {
+    let is_sender = *syntax == MAIL;
     let text = match error {
-        PathError::Malformed => return wrong_syntax(syntax),
+        PathError::Missing => "There is no address after the colon",
+        PathError::Empty => "<> is for senders only: a recipient has an address",
+        PathError::NotOpened => "The address does not begin with <",
+        PathError::NotClosed => "There is no > at the end of the address",
+        PathError::Blank => "There is a blank in the address",
+        PathError::TwoAddresses if is_sender => "These are two addresses: a mail has one sender",
+        PathError::TwoAddresses => "These are two addresses: send RCPT once for each",
+        PathError::NoDomain => "The address has no @ and domain",
+        PathError::BadLocalPart => "What stands before the @ is no user's name",
+        PathError::BadDomain => "What stands after the @ is no domain",
         PathError::LocalPartTooLong => {
             "The part before the @ is over 64 octets (RFC 5321 4.5.3.1.1)"
         }
@@ -242,7 +253,8 @@ pub fn bad_path(error: PathError, syntax: &Syntax) -> Reply {
         PathError::PathTooLong => "The path is over 256 octets (RFC 5321 4.5.3.1.3)",
     };
     // 5.1.7 is a sender's address, 5.1.3 a recipient's (RFC 3463 §3.2).
-    Reply::new(501, if *syntax == MAIL { "5.1.7" } else { "5.1.3" }, text)
+    let status = if is_sender { "5.1.7" } else { "5.1.3" };
+    Reply { status, ..wrong_syntax(text, syntax) }
 }
 
 pub fn unknown_parameter(syntax: &Syntax) -> Reply {
