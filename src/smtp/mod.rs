@@ -27,6 +27,7 @@ use crate::channel::transcript::Transcript;
 use crate::channel::wire::{Deadline, Late};
 use crate::channel::{Channel, Ended};
 use crate::config::Config;
+use crate::counted::counted;
 use crate::mailboxes::{Delivery, Found, MailboxTree, StoreError};
 
 /// So many replies of 5xx in a row end the session.
@@ -246,18 +247,18 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
 
     /// Publishes a message that has arrived whole.
     fn finish(&mut self, message: Message, envelope: &Envelope) -> Reply {
-        let (session, sender, size) =
-            (self.context.session, &envelope.reverse_path, message.size());
+        let (session, sender) = (self.context.session, &envelope.reverse_path);
+        let size = counted(message.size(), "octet");
         match message.finish() {
             Ok(paths) => {
                 self.commands = 0;
                 self.context.deadline.note_mail();
                 // The list is made only if somebody will see it.
-                log::info!("[{session}] {size} octets from {sender} in {}", listed(&paths));
+                log::info!("[{session}] {size} from {sender} in {}", listed(&paths));
                 reply::OK
             }
             Err(reply) => {
-                self.channel.warn(format_args!("{size} octets from {sender} refused: {reply}"));
+                self.channel.warn(format_args!("{size} from {sender} refused: {reply}"));
                 reply
             }
         }

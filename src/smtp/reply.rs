@@ -10,6 +10,7 @@ use super::syntax::{COMMANDS, MAIL, Syntax, Topic};
 use crate::address::PathError;
 use crate::channel::wire::{Late, WITHOUT_MAIL};
 use crate::config::Config;
+use crate::counted::{all_threads, counted};
 use crate::mailboxes::StoreError;
 
 /// One reply: `code`, then `status` if the client said EHLO (RFC 2034), then `text`.
@@ -105,14 +106,17 @@ pub fn late(late: Late, config: &Config) -> Reply {
     let seconds = timeout.as_secs();
     let why = match late {
         Late::Stopping => return stopping(hostname),
-        Late::Line => format!("No whole line in {seconds} seconds, closing (RFC 5321 4.5.3.2)"),
+        Late::Line => {
+            let time = counted(seconds, "second");
+            format!("No whole line in {time}, closing (RFC 5321 4.5.3.2)")
+        }
         Late::LineUnderStress => "No whole line in 10 seconds, and nearly all threads are busy, \
                                   closing (RFC 5321 7.8)"
             .to_owned(),
         Late::WithoutMail => {
-            let seconds = seconds.min(WITHOUT_MAIL.as_secs());
+            let time = counted(seconds.min(WITHOUT_MAIL.as_secs()), "second");
             format!(
-                "No mail in {seconds} seconds, and somebody waits for a thread, closing \
+                "No mail in {time}, and somebody waits for a thread, closing \
                  (RFC 5321 7.8)"
             )
         }
@@ -123,8 +127,8 @@ pub fn late(late: Late, config: &Config) -> Reply {
 
 pub fn too_many_sessions(hostname: &str, limit: usize) -> Reply {
     let text = format!(
-        "{hostname} Your address has {limit} sessions here, and may have no more \
-         (RFC 5321 7.8)"
+        "{hostname} Your address has {} here, and may have no more (RFC 5321 7.8)",
+        counted(limit, "session")
     );
     Reply::new(421, "4.7.0", text)
 }
@@ -135,8 +139,8 @@ pub fn stopping(hostname: &str) -> Reply {
 
 pub fn all_threads_busy(hostname: &str, threads: usize) -> Reply {
     let text = format!(
-        "{hostname} All {threads} threads are busy with other clients; try again later \
-         (RFC 5321 4.5.4.1)"
+        "{hostname} {} busy with other clients; try again later (RFC 5321 4.5.4.1)",
+        all_threads(threads)
     );
     Reply::new(421, "4.3.2", text)
 }
@@ -165,7 +169,8 @@ pub const HTTP: Reply =
 
 pub fn endless_message(hostname: &str, max_size: u64) -> Reply {
     let text = format!(
-        "{hostname} Ten times the limit of {max_size} octets was sent, closing (RFC 5321 4.5.3.1.9)"
+        "{hostname} Ten times the limit of {} was sent, closing (RFC 5321 4.5.3.1.9)",
+        counted(max_size, "octet")
     );
     Reply::new(421, "4.3.4", text)
 }
@@ -308,13 +313,15 @@ pub const AMBIGUOUS_USER: Reply = Reply::fixed(
 
 pub fn too_many_recipients(limit: usize) -> Reply {
     let text = format!(
-        "At most {limit} recipients for a mail; send it to those first (RFC 5321 4.5.3.1.10)"
+        "At most {} for a mail; send it to those first (RFC 5321 4.5.3.1.10)",
+        counted(limit, "recipient")
     );
     Reply::new(452, "4.5.3", text)
 }
 
 pub fn too_big(max_size: u64) -> Reply {
-    let text = format!("At most {max_size} octets are taken (RFC 5321 4.5.3.1.9, RFC 1870)");
+    let limit = counted(max_size, "octet");
+    let text = format!("At most {limit} can be taken (RFC 5321 4.5.3.1.9, RFC 1870)");
     Reply::new(552, "5.3.4", text)
 }
 

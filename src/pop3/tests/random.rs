@@ -81,8 +81,8 @@ fn random_sessions_lose_no_message() {
 /// if it ends with an update, and else it deletes none.
 fn left_by(output: &str) -> usize {
     let last = output.lines().next_back().unwrap_or_default();
-    match last.strip_prefix("+OK Bye, ").and_then(|bye| bye.strip_suffix(" messages left")) {
-        Some(left) => left.parse().unwrap(),
+    match last.strip_prefix("+OK Bye, ").and_then(|bye| bye.split_once(" message")) {
+        Some((left, _)) => left.parse().unwrap(),
         None => MESSAGES,
     }
 }
