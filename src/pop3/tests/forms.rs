@@ -89,3 +89,11 @@ fn one_message_of_one_octet_is_told_in_the_singular() {
          S: +OK Bye, 1 message left",
     );
 }
+
+#[test]
+fn telnet_s_ctrl_c_is_answered_so_that_it_shows_the_replies_again() {
+    let mut output = Vec::new();
+    run(&store(), &b"\xff\xf4\xff\xfd\x06\r\n"[..], &mut output);
+    let reply = output.splitn(2, |&octet| octet == b'\n').last().unwrap();
+    assert!(reply.starts_with(b"\xff\xfc\x06-ERR Your telnet "), "{}", reply.escape_ascii());
+}
