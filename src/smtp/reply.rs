@@ -85,16 +85,23 @@ pub fn greeting(hostname: &str) -> Reply {
     Reply::new(220, "", format!("{hostname} ESMTP mini-smtpd, a server to learn from; try HELP"))
 }
 
-pub fn hello(hostname: &str) -> Reply {
-    Reply::new(250, "", format!("{hostname} Hello, pleased to meet you"))
+/// The answer to HELO.
+pub fn hello(hostname: &str, drops_mail: bool) -> Reply {
+    Reply::new(250, "", welcome(hostname, drops_mail))
 }
 
 /// The answer to EHLO, with a line for each extension (§4.1.1.1).
-pub fn extended_hello(config: &Config) -> Reply {
+pub fn extended_hello(config: &Config, drops_mail: bool) -> Reply {
     let Config { hostname, max_size, .. } = config;
     let extensions = "8BITMIME\nPIPELINING\nENHANCEDSTATUSCODES\nHELP";
-    let text = format!("{hostname} Hello, pleased to meet you\nSIZE {max_size}\n{extensions}");
-    Reply::new(250, "", text)
+    let welcome = welcome(hostname, drops_mail);
+    Reply::new(250, "", format!("{welcome}\nSIZE {max_size}\n{extensions}"))
+}
+
+/// A greeting within a mail drops that mail (§4.1.4).
+fn welcome(hostname: &str, drops_mail: bool) -> String {
+    let dropped = "; the mail that was begun is dropped (RFC 5321 4.1.4)";
+    format!("{hostname} Hello, pleased to meet you{}", if drops_mail { dropped } else { "" })
 }
 
 /// Deviation: §4.2.3 puts this host's name first; these are the words of the course notes.
@@ -184,7 +191,7 @@ pub const SENDER_OK: Reply = Reply::fixed(250, "2.1.0", "OK");
 pub const RECIPIENT_OK: Reply = Reply::fixed(250, "2.1.5", "OK");
 
 pub const START_MAIL_INPUT: Reply =
-    Reply::fixed(354, "", "Start mail input; end with <CRLF>.<CRLF>");
+    Reply::fixed(354, "", "Start mail input; end with <CRLF>.<CRLF>, a dot alone on its line");
 
 pub fn verified(mailbox: &str) -> Reply {
     Reply::new(250, "2.1.5", format!("<{mailbox}>"))
