@@ -60,6 +60,16 @@ pub fn asks_for_timing_mark(line: &[u8]) -> bool {
     line.windows(DO_TIMING_MARK.len()).any(|part| part == DO_TIMING_MARK)
 }
 
+/// Says where `protocol` is spoken, of which a verb was heard on another port. `address` is the one
+/// that the server was told, or `None` if that port is off.
+pub fn say_where(protocol: &str, address: Option<&str>) -> String {
+    match address.map(|address| address.rsplit(':').next().unwrap_or(address)) {
+        None => format!("{protocol} is off"),
+        Some("0") => format!("{protocol} is on the port named at the start"),
+        Some(port) => format!("{protocol} is on port {port}"),
+    }
+}
+
 /// Says what an octet that is no text probably is, and what to do.
 pub fn explain_octet(odd: u8) -> &'static str {
     match odd {

@@ -120,7 +120,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
             self.commands += 1;
         }
         let heard = self.channel.hear_command(MAX_COMMAND_LINE)?;
-        let parsed = command::parse(&heard);
+        let parsed = command::parse(&heard, config);
         self.note_heard(&parsed);
         let command = match parsed {
             Ok(Command::User(_) | Command::Pass(_)) if !config.is_trusted(client, local) => {

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::syntax::{COMMANDS, Syntax};
+use crate::channel::heard::say_where;
 use crate::counted::{all_threads, counted};
 use crate::mailboxes::{Absent, Maildrop, StoreError, Updated};
 
@@ -267,9 +268,10 @@ pub fn not_offered(verb: &str) -> Reply {
     Reply::err(format!("{verb} is not offered here; CAPA lists what is (RFC 2449 5)"))
 }
 
-pub fn that_is_smtp(verb: &str) -> Reply {
+pub fn that_is_smtp(verb: &str, listen: &str) -> Reply {
+    let place = say_where("SMTP", Some(listen));
     Reply::err(format!(
-        "{verb} belongs to SMTP, which listens on another port; here begin with USER (RFC 1939 3)"
+        "{verb} belongs to SMTP, and this is POP3; {place}; begin with USER (RFC 1939 3)"
     ))
 }
 
@@ -287,13 +289,13 @@ pub fn not_text(what: &str) -> Reply {
     Reply::err(format!("{what} (RFC 1939 3)"))
 }
 
-/// How many messages are not marked as deleted, and their octets.
 /// The same as [`total`], for people.
 fn total_in_words(maildrop: &Maildrop) -> String {
     let (count, size) = total(maildrop);
     format!("{} ({})", counted(count, "message"), counted(size, "octet"))
 }
 
+/// How many messages are not marked as deleted, and their octets.
 fn total(maildrop: &Maildrop) -> (usize, u64) {
     maildrop.kept().fold((0, 0), |(count, size), (_, message)| (count + 1, size + message.size))
 }

@@ -12,6 +12,7 @@ use crate::address::{
     parse_local_part, parse_reverse_path, strip_prefix_ignore_case,
 };
 use crate::channel::heard::{EXPLAIN_BEYOND_ASCII, Heard, explain_octet};
+use crate::config::Config;
 
 /// A command whose syntax is right (§4.1.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +47,10 @@ pub const MAX_COMMAND_LINE: usize = 2048;
 pub const NOT_OFFERED: [&str; 11] =
     ["EXPN", "STARTTLS", "AUTH", "BDAT", "TURN", "ETRN", "ATRN", "SEND", "SOML", "SAML", "BURL"];
 
+/// What is said to the server on the other port.
+pub const POP3: [&str; 12] =
+    ["USER", "PASS", "APOP", "STAT", "LIST", "RETR", "DELE", "TOP", "UIDL", "CAPA", "STLS", "LAST"];
+
 // Deviation: what follows is accepted though §4.1.2 and §4.1.1.1 forbid it: the course notes print
 // it, and Windows machines may have an underscore in their names.
 const NO_NAME: &str = "HELO without a name; RFC 5321 4.1.1.1 wants one";
@@ -61,9 +66,9 @@ pub type Tolerated = Vec<&'static str>;
 ///
 /// # Errors
 /// The reply that says what is wrong with it.
-pub fn parse(heard: &Heard) -> Result<(Command, Tolerated), Reply> {
+pub fn parse(heard: &Heard, config: &Config) -> Result<(Command, Tolerated), Reply> {
     match heard {
-        Heard::Line(text) => parse_line(text),
+        Heard::Line(text) => parse_line(text, config),
         Heard::Control(octet) => Err(reply::not_text(explain_octet(*octet))),
         Heard::BeyondAscii(line) if takes_address(line) => Err(reply::ADDRESS_BEYOND_ASCII),
         Heard::BeyondAscii(_) => Err(reply::not_text(EXPLAIN_BEYOND_ASCII)),
@@ -75,7 +80,7 @@ pub fn parse(heard: &Heard) -> Result<(Command, Tolerated), Reply> {
 }
 
 /// Parses a line of text.
-fn parse_line(text: &str) -> Result<(Command, Tolerated), Reply> {
+fn parse_line(text: &str, config: &Config) -> Result<(Command, Tolerated), Reply> {
     let (verb, argument) = text.split_once(' ').unwrap_or((text, ""));
     let mut tolerated = Tolerated::new();
     let command = match verb.to_ascii_uppercase().as_str() {
@@ -93,7 +98,7 @@ fn parse_line(text: &str) -> Result<(Command, Tolerated), Reply> {
         "QUIT" => parse_alone(argument, Command::Quit, &QUIT)?,
         "VRFY" => Command::Vrfy(parse_whom(argument)?),
         "HELP" => Command::Help(parse_topic(argument)),
-        other => return Err(parse_other(other)),
+        other => return Err(parse_other(other, config)),
     };
     Ok((command, tolerated))
 }
@@ -202,10 +207,29 @@ fn parse_topic(argument: &str) -> Topic {
 }
 
 /// Says what a line is whose verb is none of ours.
-fn parse_other(verb: &str) -> Reply {
-    match NOT_OFFERED.iter().find(|known| **known == verb) {
-        Some(known) => reply::not_offered(known),
-        None => reply::UNKNOWN_COMMAND,
+fn parse_other(verb: &str, config: &Config) -> Reply {
+    let is_one_of = |verbs: &[&'static str]| verbs.iter().find(|known| **known == verb).copied();
+    match (is_one_of(&NOT_OFFERED), is_one_of(&POP3), verb.split_once(':')) {
+        (Some(known), _, _) => reply::not_offered(known),
+        (None, Some(known), _) => reply::that_is_pop3(known, &config.pop3),
+        (None, None, Some((name, _))) => parse_before_colon(name),
+        (None, None, None) => reply::UNKNOWN_COMMAND,
+    }
+}
+
+/// Says what a line is whose first word holds a colon, which no verb does.
+fn parse_before_colon(name: &str) -> Reply {
+    match name {
+        "MAILFROM" => reply::wrong_syntax("A blank is missing between MAIL and FROM", &MAIL),
+        "RCPTTO" => reply::wrong_syntax("A blank is missing between RCPT and TO", &RCPT),
+        "C" | "S" => reply::MARK_OF_BOOKS,
+        _ => match COMMANDS.iter().find(|syntax| syntax.verb() == name) {
+            Some(syntax) => {
+                let what = format!("Write {name} without the colon behind it");
+                reply::wrong_syntax(&what, syntax)
+            }
+            None => reply::HEADER_LINE,
+        },
     }
 }
 

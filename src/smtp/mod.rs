@@ -113,7 +113,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
     fn turn(&mut self, state: State) -> Result<State, Ended> {
         self.count_command()?;
         let heard = self.channel.hear_command(MAX_COMMAND_LINE)?;
-        let parsed = command::parse(&heard);
+        let parsed = command::parse(&heard, self.context.config);
         self.note_heard(&parsed);
         let (command, tolerated) = match parsed {
             Ok(parsed) => parsed,
@@ -155,13 +155,16 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
         Ok(())
     }
 
-    /// Notes the command that was heard. What follows AUTH is a password, though none is taken here.
+    /// Notes the command that was heard. What follows AUTH, or POP3's PASS and APOP, is a password,
+    /// though none is taken here.
     fn note_heard(&mut self, parsed: &Result<(Command, Tolerated), Reply>) {
         match parsed {
             Err(refusal) if *refusal == reply::not_offered("AUTH") => {
                 self.channel.note_secret("AUTH *");
             }
-            Err(_) if self.channel.has_heard("AUTH") => self.channel.note_hidden(),
+            Err(_) if ["AUTH", "PASS", "APOP"].iter().any(|verb| self.channel.has_heard(verb)) => {
+                self.channel.note_hidden();
+            }
             Ok(_) | Err(_) => self.channel.note_heard(),
         }
     }

@@ -8,8 +8,9 @@ use std::fmt::{self, Write};
 
 use super::syntax::{COMMANDS, MAIL, Syntax, Topic};
 use crate::address::PathError;
+use crate::channel::heard::say_where;
 use crate::channel::wire::{Late, WITHOUT_MAIL};
-use crate::config::Config;
+use crate::config::{Config, Pop3};
 use crate::counted::{all_threads, counted};
 use crate::mailboxes::StoreError;
 
@@ -282,6 +283,29 @@ pub const ADDRESS_BEYOND_ASCII: Reply = Reply::fixed(
 
 pub const UNKNOWN_COMMAND: Reply =
     Reply::fixed(500, "5.5.2", "No such command; HELP lists the commands (RFC 5321 4.1.1)");
+
+pub const HEADER_LINE: Reply = Reply::fixed(
+    500,
+    "5.5.2",
+    "That looks like a header line of a message: send DATA first, and this after the 354 \
+     (RFC 5321 3.3)",
+);
+
+pub const MARK_OF_BOOKS: Reply = Reply::fixed(
+    500,
+    "5.5.2",
+    "C: and S: only mark the lines in books: send what stands behind C: (RFC 5321 D.1)",
+);
+
+pub fn that_is_pop3(verb: &str, pop3: &Pop3) -> Reply {
+    let address = match pop3 {
+        Pop3::Off => None,
+        Pop3::IfFree(address) | Pop3::At(address) => Some(address.as_str()),
+    };
+    let place = say_where("POP3", address);
+    let text = format!("{verb} belongs to POP3, and this is SMTP; {place} (RFC 1939 3)");
+    Reply::new(500, "5.5.1", text)
+}
 
 pub fn not_offered(verb: &str) -> Reply {
     let text = format!("{verb} is not offered here; HELP lists what is (RFC 5321 4.2.4)");

@@ -101,6 +101,12 @@ fn a_wrong_form_is_answered_with_the_right_one() {
         ("RCPT TO:hung@x,toan@x", "These are two addresses", "RCPT TO:"),
         ("RCPT TO:hung@x, toan@x", "These are two addresses", "RCPT TO:"),
         ("RCPT TO:hung@x toan@x", "These are two addresses", "RCPT TO:"),
+        ("DATA:", "Write DATA without the colon behind it", "DATA"),
+        ("helo:client", "Write HELO without the colon behind it", "HELO"),
+        ("MAIL: FROM:<a@x>", "Write MAIL without the colon behind it", "MAIL FROM:"),
+        ("MAIL:<a@x>", "Write MAIL without the colon behind it", "MAIL FROM:"),
+        ("MailFrom:<a@x>", "A blank is missing between MAIL and FROM", "MAIL FROM:"),
+        ("RCPTTO: <a@x>", "A blank is missing between RCPT and TO", "RCPT TO:"),
         ("DATA now", "Nothing may follow this command", "DATA"),
         ("RSET now", "Nothing may follow this command", "RSET"),
         ("QUIT now", "Nothing may follow this command", "QUIT"),
@@ -130,6 +136,12 @@ fn an_unknown_verb_or_parameter_is_answered_with_what_there_is() {
         ("BDAT 10 LAST", "502 BDAT is not offered *"),
         ("FROB", "500 No such command*"),
         ("HELOx", "500 No such command*"),
+        ("FROB x:y", "500 No such command*"),
+        ("Subject: A first mail", "500 That looks like a header line*: send DATA first,*"),
+        ("FROM:<a@x>", "500 That looks like a header line*"),
+        ("to:hung@nuce.edu.vn", "500 That looks like a header line*"),
+        ("C: HELO x", "500 C: and S: only mark the lines in books:*"),
+        ("s: 250 OK", "500 C: and S: only mark the lines in books:*"),
         ("", "500 No such command*"),
         (" HELO x", "500 No such command*"),
         ("GET / HTTP/1.1", "421 *HTTP*"),
@@ -185,7 +197,7 @@ fn what_is_tolerated_is_noted_and_what_the_rfc_allows_is_not() {
         ("MAIL FROM:\"a\\\" <b\"@x", &["an address without <>"]),
         ("MAIL FROM:\"<a\\\\\" <b@x>", &["a name before the <>"]),
     ] {
-        let (_, noted) = command::parse(&Heard::Line(line)).unwrap();
+        let (_, noted) = command::parse(&Heard::Line(line), &config()).unwrap();
         let noted: Vec<&str> = noted.iter().map(|text| text.split(';').next().unwrap()).collect();
         assert_eq!(noted, tolerated, "{line}");
     }
