@@ -93,6 +93,7 @@ pub enum Pop3 {
 
 /// What the command line asks for.
 #[derive(Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "there is one of it in the whole program")]
 pub enum Action {
     /// Serve mail.
     Serve(Config),
