@@ -101,6 +101,8 @@ fn a_wrong_form_is_answered_with_the_right_one() {
         ("RCPT TO:hung@x,toan@x", "These are two addresses", "RCPT TO:"),
         ("RCPT TO:hung@x, toan@x", "These are two addresses", "RCPT TO:"),
         ("RCPT TO:hung@x toan@x", "These are two addresses", "RCPT TO:"),
+        ("MAIL FROM:<a@x> AUTH=a+2bb", "AUTH takes xtext", "MAIL FROM:"),
+        ("MAIL FROM:<a@x> AUTH=a+3", "AUTH takes xtext", "MAIL FROM:"),
         ("DATA:", "Write DATA without the colon behind it", "DATA"),
         ("helo:client", "Write HELO without the colon behind it", "HELO"),
         ("MAIL: FROM:<a@x>", "Write MAIL without the colon behind it", "MAIL FROM:"),
@@ -124,15 +126,14 @@ fn a_wrong_form_is_answered_with_the_right_one() {
 fn an_unknown_verb_or_parameter_is_answered_with_what_there_is() {
     for (line, answer) in [
         ("MAIL FROM:<a@x> A-B=1", "555 *"),
-        ("MAIL FROM:<a@x> AUTH=<>", "555 *"),
-        ("MAIL FROM:<a@x> AUTH=<b@y>", "555 *"),
+        ("MAIL FROM:<a@x> AUTH=+3C", "503 *"),
         ("MAIL FROM:<a@x> SMTPUTF8", "555 *"),
         ("MAIL FROM:<a@x> RET=HDRS", "555 *"),
         ("RCPT TO:<hung@nuce.edu.vn> NOTIFY=NEVER", "555 *RCPT TO:*"),
         ("HELP FROB", "504 *"),
         ("EXPN list", "502 EXPN is not offered *"),
         ("STARTTLS", "502 STARTTLS is not offered *"),
-        ("auth plain", "502 AUTH is not offered *"),
+        ("auth plain", "502 AUTH is for submission*"),
         ("BDAT 10 LAST", "502 BDAT is not offered *"),
         ("FROB", "500 No such command*"),
         ("HELOx", "500 No such command*"),
@@ -151,7 +152,7 @@ fn an_unknown_verb_or_parameter_is_answered_with_what_there_is() {
         let reply = output.lines().nth(1).unwrap();
         assert!(matches(reply, answer), "{line}: expected {answer}, heard {reply}");
         let refused = reply.starts_with('5') || reply.starts_with('4');
-        assert!(!refused || reply.contains("(RFC 5321 "), "a section in {reply}");
+        assert!(!refused || reply.contains("(RFC "), "a section in {reply}");
     }
 }
 
