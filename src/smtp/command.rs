@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use super::reply::{self, Reply};
 use super::syntax::{COMMANDS, DATA, EHLO, HELO, MAIL, QUIT, RCPT, RSET, Syntax, Topic, VRFY};
+use super::unknown::parse_other;
 use crate::address::{
     ForwardPath, PathError, ReversePath, is_address_literal, is_domain, parse_forward_path,
     parse_local_part, parse_reverse_path, strip_prefix_ignore_case,
@@ -54,14 +55,6 @@ pub enum Whom {
 
 /// The longest command line in octets, CRLF included; §4.5.3.1.4 asks for 512 at least.
 pub const MAX_COMMAND_LINE: usize = 2048;
-
-/// What other servers know and this one leaves out: 502, not 500 (§4.2.4).
-pub const NOT_OFFERED: [&str; 10] =
-    ["EXPN", "STARTTLS", "BDAT", "TURN", "ETRN", "ATRN", "SEND", "SOML", "SAML", "BURL"];
-
-/// What is said to the server on the other port.
-pub const POP3: [&str; 12] =
-    ["USER", "PASS", "APOP", "STAT", "LIST", "RETR", "DELE", "TOP", "UIDL", "CAPA", "STLS", "LAST"];
 
 // Deviation: what follows is accepted though §4.1.2 and §4.1.1.1 forbid it: the course notes print
 // it, and Windows machines may have an underscore in their names.
@@ -233,33 +226,6 @@ fn parse_auth(argument: &str) -> Command {
     };
     let response = (!response.is_empty()).then(|| Password::new(response.to_owned()));
     Command::Auth(mechanism, response)
-}
-
-/// Says what a line is whose verb is none of ours.
-fn parse_other(verb: &str, config: &Config) -> Reply {
-    let is_one_of = |verbs: &[&'static str]| verbs.iter().find(|known| **known == verb).copied();
-    match (is_one_of(&NOT_OFFERED), is_one_of(&POP3), verb.split_once(':')) {
-        (Some(known), _, _) => reply::not_offered(known),
-        (None, Some(known), _) => reply::that_is_pop3(known, &config.pop3),
-        (None, None, Some((name, _))) => parse_before_colon(name),
-        (None, None, None) => reply::UNKNOWN_COMMAND,
-    }
-}
-
-/// Says what a line is whose first word holds a colon, which no verb does.
-fn parse_before_colon(name: &str) -> Reply {
-    match name {
-        "MAILFROM" => reply::wrong_syntax("A blank is missing between MAIL and FROM", &MAIL),
-        "RCPTTO" => reply::wrong_syntax("A blank is missing between RCPT and TO", &RCPT),
-        "C" | "S" => reply::MARK_OF_BOOKS,
-        _ => match COMMANDS.iter().find(|syntax| syntax.verb() == name) {
-            Some(syntax) => {
-                let what = format!("Write {name} without the colon behind it");
-                reply::wrong_syntax(&what, syntax)
-            }
-            None => reply::HEADER_LINE,
-        },
-    }
 }
 
 /// Brings a path as people write it, `hung@x` or `Hung <hung@x>`, into the form of §4.1.2.

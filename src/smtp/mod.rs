@@ -8,6 +8,7 @@ pub mod reply;
 mod session;
 mod syntax;
 mod trace_fields;
+mod unknown;
 
 #[cfg(test)]
 mod tests;

@@ -42,7 +42,7 @@ fn help_knows_every_command() {
 
 #[test]
 fn no_command_is_offered_and_not_offered() {
-    for verb in command::NOT_OFFERED {
+    for verb in unknown::NOT_OFFERED {
         assert!(!verbs().iter().any(|known| known == verb), "{verb} is offered");
         let output = answers(&Store::new(), format!("{verb} x\r\n").as_bytes());
         assert_eq!(codes_of(&output), [502], "{verb}");
@@ -53,7 +53,7 @@ fn no_command_is_offered_and_not_offered() {
 fn a_verb_of_pop3_is_told_where_pop3_is() {
     let pop3_verbs = verbs_in(include_str!("../../pop3/command.rs"));
     for verb in pop3_verbs.iter().filter(|verb| !verbs().contains(verb)) {
-        assert!(command::POP3.contains(&verb.as_str()), "command::POP3 lacks {verb}");
+        assert!(unknown::POP3.contains(&verb.as_str()), "unknown::POP3 lacks {verb}");
     }
     for (pop3, place) in [
         (Pop3::At("[::1]:1111".to_owned()), "POP3 is on port 1111 (RFC 1939 3)"),
@@ -62,7 +62,7 @@ fn a_verb_of_pop3_is_told_where_pop3_is() {
         (Pop3::Off, "POP3 is off (RFC 1939 3)"),
     ] {
         let store = Store::with(Config { pop3, ..config() });
-        for verb in command::POP3 {
+        for verb in unknown::POP3 {
             assert!(!verbs().iter().any(|known| known == verb), "{verb} is offered");
             let output = answers(&store, format!("{verb} secret\r\n").as_bytes());
             let answer = format!("500 {verb} belongs to POP3, and this is SMTP; {place}");
