@@ -59,6 +59,7 @@ fn text(
                      DATA\nBlah blah blah...\n.\nQUIT\n"
                 );
             }
+            Protocol::Submission => names.push(format!("{address} (submission)")),
             Protocol::Pop3 => {
                 names.push(format!("{address} (POP3)"));
                 // `echo` is the same in a Unix shell, PowerShell and cmd.

@@ -15,16 +15,26 @@ use crate::home;
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// The conversation's file, if one is kept.
-type Record = Arc<Mutex<Option<File>>>;
+type Record = Arc<Mutex<Notes>>;
+
+struct Notes {
+    file: Option<File>,
+    /// Whether the next line that is typed is a password.
+    awaits_secret: bool,
+}
 
 /// Talks with the server at `address` until one of the two hangs up.
 ///
 /// # Errors
 /// When nobody is there, or the file cannot be made.
-pub fn talk(address: SocketAddr, file: Option<&Path>) -> Result<(), String> {
+pub fn talk(address: SocketAddr, file: Option<&Path>, submission: bool) -> Result<(), String> {
     let stream =
         TcpStream::connect_timeout(&address, LAST_WORDS).map_err(|e| nobody(address, &e))?;
-    let record = Arc::new(Mutex::new(file.map(create).transpose()?));
+    let file = file.map(create).transpose()?;
+    let record = Arc::new(Mutex::new(Notes { file, awaits_secret: false }));
+    if submission {
+        note(&record, "port: submission");
+    }
     let listener = stream.try_clone().map_err(|e| e.to_string())?;
     let prompts = io::stdin().is_terminal();
     let listening = {
@@ -102,7 +112,7 @@ fn type_lines(mut stream: &TcpStream, record: &Record, prompts: bool) {
         } else {
             println!("C: {}", visible(text));
         }
-        note(record, &without_secret(&written(text)));
+        note(record, &written(text));
         if stream.write_all(&[text, b"\r\n"].concat()).is_err() {
             return;
         }
@@ -111,18 +121,6 @@ fn type_lines(mut stream: &TcpStream, record: &Record, prompts: bool) {
     note(record, "C: (half-closed)");
     let _ = stream.shutdown(Shutdown::Write);
     let _ = stream.set_read_timeout(Some(LAST_WORDS));
-}
-
-/// The line for the file: `*` stands for what follows PASS, and for what follows AUTH and its mechanism.
-fn without_secret(line: &str) -> String {
-    let words: Vec<&str> = line.split_whitespace().collect();
-    match words.as_slice() {
-        [_, verb, _, ..] if verb.eq_ignore_ascii_case("PASS") => format!("C: {verb} *"),
-        [_, verb, mechanism, _, ..] if verb.eq_ignore_ascii_case("AUTH") => {
-            format!("C: {verb} {mechanism} *")
-        }
-        _ => line.to_owned(),
-    }
 }
 
 /// A typed line as a conversation writes it: as `C!` if it is more than text.
@@ -142,12 +140,35 @@ fn written(text: &[u8]) -> String {
     }
 }
 
-/// Writes one line of the conversation to its file.
+/// Writes one line of the conversation to its file, with `*` in the place of a password.
 fn note(record: &Record, line: &str) {
-    let Ok(mut file) = record.lock() else { return };
-    if let Some(file) = file.as_mut()
+    let Ok(mut notes) = record.lock() else { return };
+    let line = notes.without_secret(line);
+    if let Some(file) = &mut notes.file
         && let Err(e) = writeln!(file, "{line}")
     {
         eprintln!("lab: the conversation is not saved any more: {e}");
+    }
+}
+
+impl Notes {
+    /// A password follows PASS, or AUTH and its mechanism, or stands on the line after these two, which
+    /// may be typed before the server has asked for it.
+    fn without_secret(&mut self, line: &str) -> String {
+        let is_asked_for = self.awaits_secret;
+        self.awaits_secret = false;
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let is = |word: &str, verb| word.eq_ignore_ascii_case(verb);
+        match words.as_slice() {
+            ["S:", code, ..] => self.awaits_secret = is_asked_for && *code == "334",
+            _ if is_asked_for => return "C: *".to_owned(),
+            [_, verb, _, ..] if is(verb, "PASS") => return format!("C: {verb} *"),
+            [_, verb, _] if is(verb, "AUTH") => self.awaits_secret = true,
+            [_, verb, mechanism, _, ..] if is(verb, "AUTH") => {
+                return format!("C: {verb} {mechanism} *");
+            }
+            _ => {}
+        }
+        line.to_owned()
     }
 }
