@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes a zip to unpack and run, with nothing to install: scripts/zip.sh FOLDER [SYSTEM PROGRAMS]
 # Writes FOLDER/mini-smtpd-SYSTEM.zip. Without SYSTEM it is this one (linux, macos or windows), and the
-# release is built first; else server and lab for that system lie in the folder PROGRAMS.
+# release is built first; else its programs lie in the folder PROGRAMS.
 # CARGO_BUILD_TARGET=x86_64-unknown-linux-musl makes programs that run on any Linux. Needs git and Python 3.
 set -euo pipefail
 out=${1:?say where the zip goes: scripts/zip.sh FOLDER [SYSTEM PROGRAMS]}
@@ -23,7 +23,7 @@ else
             export RUSTFLAGS="-C target-feature=+crt-static"
             ;;
     esac
-    cargo build --release --bin mini-smtpd --bin lab
+    cargo build --release --bin mini-smtpd --bin lab --bin send
     programs=${CARGO_TARGET_DIR:-target}/${CARGO_BUILD_TARGET:-}/release
 fi
 
@@ -33,7 +33,7 @@ folder=$work/mini-smtpd
 mkdir "$folder"
 suffix=
 if [ "$system" = windows ]; then suffix=.exe; fi
-for program in mini-smtpd lab; do
+for program in mini-smtpd lab send; do
     cp "$programs/$program$suffix" "$folder/"
     chmod 755 "$folder/$program$suffix"
 done
