@@ -16,6 +16,7 @@
 mod figures;
 mod foreign;
 mod page;
+mod pictures;
 mod repository;
 
 use std::collections::BTreeSet;
