@@ -36,7 +36,10 @@ pub const NAMES: &[(&str, &str)] = &[
     ("more of them", "mailboxes/nuce.edu.vn/hung/new mailboxes/nuce.edu.vn/hung/new/"),
     ("what a build makes", "target/debug/mini-smtpd target/dovecot target/release/mini-smtpd"),
     ("files of the reader", "password .cargo/bin .cargo/config.toml 1-lan.smtp.txt recorded/"),
-    ("what the reader types", "DA DD aa by envelope htaccess mot"),
+    (
+        "what the reader types",
+        "tanstaaf c4c9334bac560ecc979e58001b3e22fb DA DD aa by envelope htaccess mot",
+    ),
     ("what an exercise adds", "XCOUNT XSTATE Xcount Xstate"),
     ("the list of deviations", "D1 N1"),
 ];
