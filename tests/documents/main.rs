@@ -16,6 +16,7 @@
 mod figures;
 mod foreign;
 mod page;
+mod patches;
 mod pictures;
 mod repository;
 
