@@ -65,6 +65,15 @@ fn readme_knows_how_long_the_path_of_a_mail_is() {
 }
 
 #[test]
+fn tiny_is_as_short_as_the_documents_say() {
+    let repository = Repository::read();
+    assert!(repository.files["src/bin/tiny.rs"].lines().count() < 150);
+    for page in ["README.md", "docs/tour.md", "docs/why-more.md"] {
+        assert!(repository.files[page].contains("fewer than 150 lines"), "{page}");
+    }
+}
+
+#[test]
 fn the_labs_are_as_many_as_the_documents_say() {
     let repository = Repository::read();
     let labs = repository.files.keys().filter_map(|path| path.strip_prefix("docs/labs/"));
