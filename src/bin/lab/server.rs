@@ -1,11 +1,13 @@
 //! The server under test: started for one conversation, over a mailbox tree of its own.
 
 use std::fs::{self, File};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use std::{env, process, thread};
@@ -17,7 +19,9 @@ use crate::script::{Conversation, Protocol};
 const PORTS: Range<u32> = 16_000..32_000;
 
 static COUNTER: AtomicU32 = AtomicU32::new(0);
-static NEXT_PORT: AtomicU32 = AtomicU32::new(0);
+/// Every process begins to look at another place; `RandomState` is std's source of random bits.
+static NEXT_PORT: LazyLock<AtomicU32> =
+    LazyLock::new(|| AtomicU32::new(RandomState::new().build_hasher().finish() as u32));
 
 /// A command line with `{port}`, `{submission}`, `{pop3}`, `{mailboxes}` and `{flags}` still in it.
 #[derive(Debug, Clone)]
@@ -197,12 +201,11 @@ impl Drop for Folder {
     }
 }
 
-/// A port that is free and was not given before. Every process begins to look at another place.
+/// A port that is free and was not given before.
 fn free_port() -> io::Result<u16> {
     for _ in PORTS {
         let next = NEXT_PORT.fetch_add(1, Ordering::Relaxed);
-        let offset = process::id().wrapping_mul(101).wrapping_add(next) % PORTS.len() as u32;
-        let port = (PORTS.start + offset) as u16;
+        let port = (PORTS.start + next % PORTS.len() as u32) as u16;
         if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
             return Ok(port);
         }
