@@ -8,9 +8,9 @@ cd "$(dirname "$0")/.."
 say() { printf 'tls: %s\n' "$*"; }
 
 PATH=$PATH:/usr/sbin
-for program in stunnel openssl python3 curl; do
+for program in stunnel openssl python3 curl timeout; do
     if ! command -v "$program" > /dev/null; then
-        say "skipped: $program is not installed (Debian: apt install stunnel4 openssl python3 curl)"
+        say "skipped: $program is not installed (Debian: apt install stunnel4 openssl python3 curl coreutils)"
         exit 0
     fi
 done
@@ -76,7 +76,7 @@ for user in hung toan; do
 done
 
 "$server" --listen "127.0.0.1:$smtp" --submission "127.0.0.1:$submission" --pop3 "127.0.0.1:$pop3" \
-    --mailboxes "$folder/mailboxes" > /dev/null 2> "$folder/server.log" &
+    --show --mailboxes "$folder/mailboxes" > /dev/null 2> "$folder/server.log" &
 started+=($!)
 (cd "$folder" && exec stunnel stunnel.conf) 2> "$folder/stunnel.log" &
 started+=($!)
@@ -175,7 +175,13 @@ else
 fi
 step "all mails collected by Python, POP3 with TLS" \
     "${python[@]}" pop3s "$pop3s" "$certificate" "${subjects[@]}"
-if grep -q a-password "$folder/server.log" "$folder/stunnel.log"; then
+secrets=(-e a-password)
+for user in hung hung@nuce.edu.vn; do
+    # Its last eight letters say nothing but the end of the password.
+    response=$(printf '\0%s\0a-password' "$user" | base64)
+    secrets+=(-e "${response: -8}")
+done
+if grep "${secrets[@]}" "$folder/server.log" "$folder/stunnel.log"; then
     say "FAILED: a password is in a log"
     exit 1
 fi

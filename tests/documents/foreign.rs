@@ -26,7 +26,7 @@ pub const NAMES: &[(&str, &str)] = &[
     ("more of them", "setsockopt shutdown statx"),
     ("commands", "cargo cat chmod diff echo fc mkdir nc pgrep printf sudo telnet time"),
     ("packages and groups", "postfix wireshark"),
-    ("flags of cargo and curl", "--cacert --crlf --head --ssl --ssl-reqd"),
+    ("flags of cargo and curl", "--cacert --crlf --head --ssl --ssl-no-revoke --ssl-reqd"),
     ("the environment", "HTTPS_PROXY localhost lo lo0 eth0"),
     ("levels of the log", "ERROR info"),
     ("SMTP", "EXPN HELLO PIPELINING STARTTLS"),
