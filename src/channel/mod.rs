@@ -100,7 +100,7 @@ impl<'a, R: Read, W: Write> Channel<'a, R, W> {
         }
         let line = self.lines.next(limit)?.ok_or_else(hung_up)?;
         self.in_cut_line = line.ending == Ending::Cut;
-        self.transcript.heard(&line);
+        self.transcript.heard_text(&line);
         Ok(line)
     }
 
@@ -116,19 +116,19 @@ impl<'a, R: Read, W: Write> Channel<'a, R, W> {
         parts.any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
     }
 
-    /// Notes the command that was heard last, as it came.
-    pub fn note_heard(&mut self) {
-        self.transcript.heard(&self.lines.last());
+    /// Notes the command that was heard last, as it came, and the state in which it finds the session.
+    pub fn note_heard(&mut self, state: &str) {
+        self.transcript.heard_command(&self.lines.last(), state);
     }
 
     /// Notes `shown` in the place of the command that was heard last, which holds a secret.
-    pub fn note_secret(&mut self, shown: &str) {
-        self.transcript.heard_secret(shown);
+    pub fn note_secret(&mut self, shown: &str, state: &str) {
+        self.transcript.heard_secret(shown, state);
     }
 
     /// Notes that something was heard, and not what: it may be a secret that was mistyped.
-    pub fn note_hidden(&mut self) {
-        self.transcript.heard_hidden();
+    pub fn note_hidden(&mut self, state: &str) {
+        self.transcript.heard_hidden(state);
     }
 
     /// Warns of what the client did, as [`Transcript::warn`] says.
