@@ -39,5 +39,7 @@ step scripts/why-more.sh
 # What cargo test does a few times, many times.
 step scripts/crash.sh 100
 SLOW_CLIENTS=480 step cargo test --quiet --test overload
+GUESSES=20 step cargo test --quiet --test auth
+step scripts/tls.sh
 step scripts/faults.sh
 printf '\nAll checks passed.\n'

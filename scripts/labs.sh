@@ -23,6 +23,7 @@ table='
 9-wireshark.md 1 9-one-read-one-line.patch S: 250 OK
 11-pop3.md 1 11-dele-deletes.patch M: hung@nuce.edu.vn 1
 12-the-cost-of-250.md 1 6-250-first.patch M: hung@nuce.edu.vn 1
+13-who-are-you.md 1 13-guessing.patch S: 535 5.7.8 Wrong name or password, *
 '
 # Not played so: the conversation of lab 10 is an exercise, and its patch breaks nothing.
 exempt='10-reading-the-code.md 10-xstate.patch'
@@ -30,7 +31,7 @@ exempt='10-reading-the-code.md 10-xstate.patch'
 folder=$PWD/target/labs
 source=$folder/source
 bin=$PWD/target/debug
-flags='--listen 127.0.0.1:{port} --pop3 {pop3} --mailboxes {mailboxes} {flags}'
+flags='--listen 127.0.0.1:{port} --submission {submission} --pop3 {pop3} --mailboxes {mailboxes} {flags}'
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 failed=0
@@ -78,6 +79,14 @@ must_differ() {
     fi
 }
 
+# Plays the attack $1, which must succeed with the patch $2 and with nothing else.
+must_succeed() {
+    play "$work/$2 $flags" "docs/labs/$1" || fail "$1 must pass with $2"
+    if play "$bin/mini-smtpd $flags" "docs/labs/$1" > /dev/null; then
+        fail "the server must not pass $1"
+    fi
+}
+
 # Every conversation of a lab must stand in the table, and every patch.
 check_table() {
     local file count number
@@ -102,10 +111,7 @@ for patch in $(grep -o '[^ ]*\.patch' <<< "$table" | sort -u); do build "$patch"
 while read -r page number server line; do
     if [ -n "$page" ]; then must_differ "$page" "$number" "$server" "$line"; fi
 done <<< "$table"
-# Lab 7 has the attack, too, which must succeed with the patch and with nothing else.
-play "$work/7-smuggling.patch $flags" docs/labs/7-smuggled.smtp.txt || fail "the patch lets nothing in"
-if play "$bin/mini-smtpd $flags" docs/labs/7-smuggled.smtp.txt > /dev/null; then
-    fail "the server must not pass docs/labs/7-smuggled.smtp.txt"
-fi
+must_succeed 7-smuggled.smtp.txt 7-smuggling.patch
+must_succeed 13-guessed.smtp.txt 13-guessing.patch
 play "$bin/mini-smtpd $flags" docs/labs/*.md || fail "the server must pass every conversation"
 exit $failed
