@@ -10,7 +10,7 @@ use crate::channel::heard::{EXPLAIN_BEYOND_ASCII, Heard, explain_octet};
 use crate::login::Password;
 
 /// A command whose syntax is right. Messages are named by their number, from 1.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Command {
     User(String),
     Pass(Password),
