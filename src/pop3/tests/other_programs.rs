@@ -79,7 +79,9 @@ fn all_messages_are_seen_while_another_program_renames_them() {
 fn quit_says_ok_only_when_all_is_gone_that_was_deleted() {
     let store = store_with_many();
     let hung = store.mailboxes.find_user("hung").unwrap().unwrap();
-    let mut maildrop = store.mailboxes.open(&hung).unwrap().unwrap();
+    let mut opening = store.mailboxes.open(&hung).unwrap();
+    while opening.read_portion().unwrap() {}
+    let mut maildrop = opening.finish();
     for number in 1..=MANY {
         maildrop.mark_deleted(number as u64).unwrap();
     }

@@ -1,0 +1,174 @@
+//! What QUIT does to a mailbox: it removes what is marked, and moves what was read (RFC 1939 §6).
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::Path;
+
+use super::delivery::{rename_to_free, sync_folder};
+use super::listings::{Entry, Listings};
+use super::look::{self, FileId};
+use super::maildrop::{Maildrop, Message, replaced};
+
+/// What came of an update.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Updated {
+    /// The messages that are in the mailbox now, as far as this session knows.
+    pub left: usize,
+    /// The messages that should have been removed and could not be, or not for certain.
+    pub failed: usize,
+}
+
+/// What has become of a message.
+#[derive(Debug)]
+enum Fate {
+    /// No listing has shown it: it is gone, or has a name of another kind.
+    Unseen,
+    /// There was nothing to do.
+    Left,
+    /// It was removed or moved.
+    Done,
+    Failed(io::Error),
+}
+
+impl Maildrop {
+    /// Removes and moves messages until a listing shows that nothing is left to do.
+    ///
+    /// # Errors
+    /// When the mailbox cannot be listed, or the disk does not take the change.
+    pub(super) fn finish_all(&self) -> io::Result<Updated> {
+        let mut fates: Vec<Fate> = self.messages.iter().map(|_| Fate::Unseen).collect();
+        let mut listings = Listings::of(&self.folder);
+        let (mut has_acted, mut is_changed) = (true, false);
+        while listings.next(has_acted)? {
+            has_acted = false;
+            for ((number, message), fate) in self.numbered().zip(&mut fates) {
+                for entry in listings.named(&message.entry.base) {
+                    has_acted |= fate.note(self.finish(number, message, entry));
+                }
+            }
+            is_changed |= has_acted;
+        }
+        self.find_renamed(listings.entries(), &mut fates);
+        if is_changed && self.sync {
+            for place in ["cur", "new"] {
+                // The names must be on disk, or a power cut could bring a removed message back.
+                sync_folder(&look::at_folder(&self.folder, place)?)?;
+            }
+        }
+        Ok(self.count(&fates))
+    }
+
+    /// Removes a message that is marked as deleted, and gives one that was retrieved the flag S.
+    /// Returns whether there was something to do.
+    fn finish(&self, number: u64, message: &Message, entry: &Entry) -> io::Result<bool> {
+        let is_deleted = self.deleted.contains(&number);
+        if !is_deleted && !self.retrieved.contains(&number) {
+            return Ok(false);
+        }
+        let path = entry.path(&self.folder)?;
+        let metadata = fs::symlink_metadata(&path)?;
+        let file = look::id(&metadata);
+        // What is no file may have got the number of one that is gone.
+        if file != message.file || !metadata.is_file() {
+            let is_known = metadata.is_file() && self.messages.iter().any(|m| m.file == file);
+            return if is_deleted && !is_known { Err(replaced()) } else { Ok(false) };
+        }
+        if is_deleted {
+            return fs::remove_file(path).map(|()| true);
+        }
+        let seen = entry.with_seen();
+        if seen == *entry {
+            return Ok(false);
+        }
+        move_to_free(&path, &seen.path(&self.folder)?).map(|()| true)
+    }
+
+    /// Finds marked messages that were not removed, and lie there under a name of another kind.
+    fn find_renamed(&self, entries: &[Entry], fates: &mut [Fate]) {
+        let fates = self.numbered().zip(fates).filter(|((number, _), fate)| {
+            self.deleted.contains(number) && !matches!(fate, Fate::Done)
+        });
+        let mut missing: HashMap<FileId, &mut Fate> =
+            fates.map(|((_, message), fate)| (message.file, fate)).collect();
+        let entries = if missing.is_empty() { &[] } else { entries };
+        for file in entries.iter().filter_map(|entry| entry.file(&self.folder).ok()) {
+            if let Some(fate) = missing.get_mut(&file) {
+                **fate = Fate::Failed(replaced());
+            }
+        }
+    }
+
+    /// Counts what came of the update. The log has one line for all that failed.
+    fn count(&self, fates: &[Fate]) -> Updated {
+        let (mut left, mut failures) = (0, Vec::new());
+        for (number, fate) in (1..).zip(fates) {
+            match fate {
+                Fate::Failed(e) => failures.push((number, e)),
+                Fate::Left | Fate::Done => left += usize::from(!self.deleted.contains(&number)),
+                Fate::Unseen => {}
+            }
+        }
+        left += failures.len();
+        if let Some((number, e)) = failures.first() {
+            let (count, folder) = (failures.len(), self.folder.display());
+            log::error!("cannot update {count} messages of {folder}, the first is {number}: {e}");
+        }
+        let failed = failures.iter().filter(|(number, _)| self.deleted.contains(number)).count();
+        Updated { left, failed }
+    }
+}
+
+impl Fate {
+    /// Notes what came of one name; returns whether there was something to do.
+    fn note(&mut self, result: io::Result<bool>) -> bool {
+        if let Fate::Unseen = self {
+            *self = Fate::Left;
+        }
+        match result {
+            Ok(false) => false,
+            Ok(true) => {
+                *self = Fate::Done;
+                true
+            }
+            // It has another name by now, or none.
+            Err(e) if e.kind() == ErrorKind::NotFound => true,
+            Err(e) => {
+                *self = Fate::Failed(e);
+                false
+            }
+        }
+    }
+}
+
+/// Moves a file by a link, which is never made over another file. Some file systems have no links.
+fn move_to_free(from: &Path, to: &Path) -> io::Result<()> {
+    match fs::hard_link(from, to) {
+        Ok(()) => fs::remove_file(from),
+        // Somebody was killed between the two steps.
+        Err(_) if look::is_same_file(from, to) => fs::remove_file(from),
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::AlreadyExists) => Err(e),
+        Err(_) => rename_to_free(from, to),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Tree;
+
+    #[test]
+    fn a_file_is_not_moved_over_another_one_also_where_there_are_no_links() {
+        let tree = Tree::empty();
+        let new = tree.add("a.vn/lan/new");
+        let (one, two, free) = (new.join("1.a"), new.join("2.b"), new.join("3.c"));
+        fs::write(&one, "one").unwrap();
+        fs::write(&two, "two").unwrap();
+        for move_file in [move_to_free, rename_to_free] {
+            assert_eq!(move_file(&one, &two).unwrap_err().kind(), ErrorKind::AlreadyExists);
+            assert_eq!(fs::read(&two).unwrap(), b"two");
+            move_file(&one, &free).unwrap();
+            move_file(&free, &one).unwrap();
+        }
+    }
+}
