@@ -9,7 +9,7 @@ pub mod recording;
 pub mod transcript;
 pub mod wire;
 
-use std::fmt::{Arguments, Display};
+use std::fmt::Display;
 use std::io::{self, ErrorKind, Read, Write};
 
 use self::heard::{Heard, is_http};
@@ -28,7 +28,8 @@ pub struct Channel<'a, R, W> {
     writer: W,
     /// Replies that were given to the channel and not sent yet.
     held: Vec<u8>,
-    transcript: Transcript,
+    /// What is seen of the conversation.
+    pub transcript: Transcript,
     deadline: &'a Deadline,
     /// Whether the last piece of text was cut: the rest of its line gets no new time.
     in_cut_line: bool,
@@ -61,7 +62,7 @@ impl<'a, R: Read, W: Write> Channel<'a, R, W> {
     }
 
     /// Hears a command of at most `limit` octets, CRLF included. It is not noted yet: the caller
-    /// does so with [`Channel::note_heard`], or hides the secret in it.
+    /// does so with [`Channel::note_heard`], or hides the secret in it from the transcript.
     ///
     /// # Errors
     /// [`Ended::Gone`] if the client closed the connection, [`Ended::Late`] if the time is over.
@@ -118,26 +119,6 @@ impl<'a, R: Read, W: Write> Channel<'a, R, W> {
         self.transcript.heard(&self.lines.last());
     }
 
-    /// Notes `shown` in the place of the command that was heard last, which holds a secret.
-    pub fn note_secret(&mut self, shown: &str) {
-        self.transcript.heard_secret(shown);
-    }
-
-    /// Notes that something was heard, and not what: it may be a secret that was mistyped.
-    pub fn note_hidden(&mut self) {
-        self.transcript.heard_hidden();
-    }
-
-    /// Warns of what the client did, as [`Transcript::warn`] says.
-    pub fn warn(&mut self, what: Arguments) {
-        self.transcript.warn(what);
-    }
-
-    /// Adds a line to the recording of the session, if there is one.
-    pub fn record(&mut self, line: &str) {
-        self.transcript.record(line);
-    }
-
     /// Sends the lines of one reply, at once or with the replies that follow.
     ///
     /// # Errors
@@ -187,9 +168,9 @@ impl<'a, R: Read, W: Write> Channel<'a, R, W> {
             ended = failed;
         }
         if let Ended::Gone(_) = ended {
-            self.record("C: (half-closed)");
+            self.transcript.record("C: (half-closed)");
         }
-        self.record("S: (closed)");
+        self.transcript.record("S: (closed)");
         ended
     }
 

@@ -85,7 +85,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
     pub fn run(&mut self) -> Ended {
         match self.converse() {
             Ended::Late(Late::Stopping) => {
-                self.channel.record("do: stop");
+                self.channel.transcript.record("do: stop");
                 self.send_last(&reply::STOPPING)
             }
             // Nothing is said: RFC 1939 §3 wants it so.
@@ -126,7 +126,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
         let command = match parsed {
             Ok(Command::User(_) | Command::Pass(_)) if !config.is_trusted(client, local) => {
                 let how = format_args!("--trust {client} allows it");
-                self.channel.warn(format_args!("no login from another machine: {how}"));
+                self.channel.transcript.warn(format_args!("no login from another machine: {how}"));
                 return self.answer(state, &reply::ANOTHER_MACHINE);
             }
             Ok(command) => command,
@@ -167,9 +167,9 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
     /// mistyped.
     fn note_heard(&mut self, parsed: &Result<Command, Reply>) {
         match parsed {
-            Ok(Command::Pass(_)) => self.channel.note_secret("PASS *"),
+            Ok(Command::Pass(_)) => self.channel.transcript.heard_secret("PASS *"),
             Ok(_) => self.channel.note_heard(),
-            Err(_) => self.channel.note_hidden(),
+            Err(_) => self.channel.transcript.heard_hidden(),
         }
     }
 
@@ -194,7 +194,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
         let address = mailbox.address();
         let Some(mut opening) = mailboxes.open(mailbox) else {
             let why = "another session has the mailbox open";
-            self.channel.warn(format_args!("no login as {address}: {why}"));
+            self.channel.transcript.warn(format_args!("no login as {address}: {why}"));
             return self.answer(State::START, &reply::IN_USE);
         };
         loop {
@@ -230,7 +230,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
     /// Answers that a message is not there. If it cannot be read, the log has the reason.
     fn refuse(&mut self, maildrop: Maildrop, absent: Absent) -> Result<State, Ended> {
         if let Absent::Unreadable { why } = &absent {
-            self.channel.warn(format_args!("cannot read a message: {why}"));
+            self.channel.transcript.warn(format_args!("cannot read a message: {why}"));
         }
         self.answer(State::Transaction(maildrop), &reply::absent(absent))
     }

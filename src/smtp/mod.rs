@@ -158,9 +158,9 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
     fn note_heard(&mut self, parsed: &Result<(Command, Tolerated), Reply>) {
         match parsed {
             Err(refusal) if *refusal == reply::not_offered("AUTH") => {
-                self.channel.note_secret("AUTH *");
+                self.channel.transcript.heard_secret("AUTH *");
             }
-            Err(_) if self.channel.has_heard("AUTH") => self.channel.note_hidden(),
+            Err(_) if self.channel.has_heard("AUTH") => self.channel.transcript.heard_hidden(),
             Ok(_) | Err(_) => self.channel.note_heard(),
         }
     }
@@ -257,7 +257,9 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
                 reply::OK
             }
             Err(reply) => {
-                self.channel.warn(format_args!("{size} octets from {sender} refused: {reply}"));
+                self.channel
+                    .transcript
+                    .warn(format_args!("{size} octets from {sender} refused: {reply}"));
                 reply
             }
         }
@@ -288,7 +290,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
     /// Tells the client why no more line is waited for.
     fn explain(&mut self, late: Late) -> Ended {
         if late == Late::Stopping {
-            self.channel.record("do: stop");
+            self.channel.transcript.record("do: stop");
         }
         self.send_last(&reply::late(late, self.context.config))
     }
