@@ -40,9 +40,9 @@ try_smuggling_patch() {
     CARGO_TARGET_DIR="$PWD/target/smuggling-patch" \
         cargo build --quiet --manifest-path "$copy/Cargo.toml" --bin mini-smtpd
     local start="--listen 127.0.0.1:{port} --pop3 off --mailboxes {mailboxes} {flags}"
-    target/debug/replay --start "target/smuggling-patch/debug/mini-smtpd $start" \
+    target/debug/lab play --start "target/smuggling-patch/debug/mini-smtpd $start" \
         docs/labs/7-smuggled.smtp.txt
-    if target/debug/replay --start "target/debug/mini-smtpd $start" docs/labs/7-smuggled.smtp.txt; then
+    if target/debug/lab play --start "target/debug/mini-smtpd $start" docs/labs/7-smuggled.smtp.txt; then
         echo "the server must not pass docs/labs/7-smuggled.smtp.txt"
         return 1
     fi

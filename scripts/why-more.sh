@@ -50,7 +50,7 @@ run_piece() {
     local section=$1 name=$2 began=$SECONDS command=${!2} folder port
     folder=$work/$section-$name
     mkdir -p "$folder/mailboxes/nuce.edu.vn/hung"
-    # replay and the tests do not use these ports, and no system gives them to a client.
+    # lab and the tests do not use these ports, and no system gives them to a client.
     port=$((32000 + (RANDOM + $$) % 768))
     while (: <> /dev/tcp/127.0.0.1/$port) 2>/dev/null; do port=$((port - 1)); done
     command=${command//\{port\}/$port}
@@ -74,13 +74,13 @@ run_piece() {
 
 # Plays the conversations with both.
 play() {
-    local replay="$bin/replay --patience 3"
+    local play="$bin/lab play --patience 3s"
     # Who started this script in the background may have switched Ctrl-C off for all that it starts.
-    if env --default-signal=INT true 2>/dev/null; then replay="env --default-signal=INT $replay"; fi
-    if ! $replay --start "$server {flags}" "$page"; then
+    if env --default-signal=INT true 2>/dev/null; then play="env --default-signal=INT $play"; fi
+    if ! $play --start "$server {flags}" "$page"; then
         fail "the server must pass every conversation"
     fi
-    $replay --start "$tiny {flags}" "$page" > "$work/played" || true
+    $play --start "$tiny {flags}" "$page" > "$work/played" || true
     awk '
         { sub(/^ +/, ""); sub(/; the server has ended.*/, "") }
         /^ok / { print "ok" }

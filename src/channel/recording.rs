@@ -1,4 +1,4 @@
-//! Recordings: a session as a conversation file that `replay` takes (`docs/conversations.md`).
+//! Recordings: a session as a conversation file that `lab play` takes (`docs/conversations.md`).
 //!
 //! A recording is a favour. It never fails a session: whatever goes wrong with it ends it, with a
 //! warning in the log.
@@ -49,7 +49,7 @@ impl Recording {
         let file = file.inspect_err(|e| log::warn!("cannot record in {}: {e}", path.display()));
         let mut recording = Recording { file: file.ok()?, path, left: MAX_RECORDING };
         let begun = recording
-            .write("# Play it again: cargo run --bin replay -- THIS-FILE")
+            .write("# Play it again: cargo play THIS-FILE")
             .and_then(|()| head.iter().try_for_each(|line| recording.write(line)));
         begun.inspect_err(|e| recording.warn(e)).ok()?;
         Some(recording)

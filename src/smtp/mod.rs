@@ -17,16 +17,19 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use self::command::{Command, MAX_COMMAND_LINE, Tolerated, Whom};
+use self::command::{Command, MAX_COMMAND_LINE, Mechanism, Tolerated, Whom};
 use self::message::{MAX_TEXT_LINE, Message, Progress};
 use self::reply::Reply;
+pub use self::session::Access;
 use self::session::{Envelope, Greeting, State, Step};
 use self::trace_fields::TraceFields;
+use crate::channel::heard::Heard;
 use crate::channel::recording::Recording;
 use crate::channel::transcript::Transcript;
 use crate::channel::wire::{Deadline, Late};
 use crate::channel::{Channel, Ended};
 use crate::config::Config;
+use crate::login::{Login, Logins, Password, plain};
 use crate::mailboxes::{Delivery, Found, MailboxTree, StoreError};
 
 /// So many replies of 5xx in a row end the session.
@@ -39,6 +42,9 @@ const MAX_ERRORS: usize = 20;
 /// Deviation: §3.8 would keep it, but others want its thread (§7.8).
 const MAX_COMMANDS: usize = 1000;
 
+/// The longest line in octets that answers AUTH, CRLF included (RFC 4954 §4).
+const MAX_RESPONSE: usize = 12_288;
+
 /// What a conversation finds when it begins.
 #[derive(Debug)]
 pub struct Context<'a> {
@@ -49,6 +55,9 @@ pub struct Context<'a> {
     pub config: &'a Config,
     pub mailboxes: &'a MailboxTree,
     pub deadline: &'a Deadline,
+    /// Who may send mail on this port.
+    pub access: Access,
+    pub logins: Logins<'a>,
 }
 
 /// The conversation with one client.
@@ -69,8 +78,10 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
     pub fn new(reader: R, writer: W, context: Context<'a>) -> Self {
         let Context { session, config, .. } = context;
         let (flags, folder) = (config.server_line(), config.record.as_deref());
-        let recording = folder
-            .and_then(|folder| Recording::begin(folder, session, flags.as_deref().as_slice()));
+        let port =
+            if context.access == Access::Everybody { None } else { Some("port: submission") };
+        let head: Vec<&str> = flags.as_deref().into_iter().chain(port).collect();
+        let recording = folder.and_then(|folder| Recording::begin(folder, session, &head));
         let transcript = Transcript::new(session, recording);
         let channel = Channel::new(reader, writer, transcript, context.deadline);
         Conversation {
@@ -125,7 +136,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
             }
         }
         log::trace!("[{}] in {}: {command:?}", self.context.session, state.name());
-        match state.step(command, self.context.config) {
+        match state.step(command, self.context.config, &self.context.access) {
             Step::Reply(state, reply) => self.answer(state, &reply),
             Step::Find(greeting, envelope, forward_path) => {
                 let found = self.context.mailboxes.find(&forward_path);
@@ -134,6 +145,10 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
             }
             Step::Verify(state, whom) => {
                 let reply = self.verify(&whom);
+                self.answer(state, &reply)
+            }
+            Step::LogIn(state, mechanism, response) => {
+                let reply = self.log_in(mechanism, response)?;
                 self.answer(state, &reply)
             }
             Step::Receive(greeting, envelope) => {
@@ -154,15 +169,78 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
         Ok(())
     }
 
-    /// Notes the command that was heard. What follows AUTH is a password, though none is taken here.
+    /// Notes the command that was heard, and no password. Where passwords are taken, what was not
+    /// understood may be one that was mistyped.
     fn note_heard(&mut self, parsed: &Result<(Command, Tolerated), Reply>) {
+        let takes_none = self.context.access == Access::Everybody;
         match parsed {
-            Err(refusal) if *refusal == reply::not_offered("AUTH") => {
-                self.channel.transcript.heard_secret("AUTH *");
+            Ok((Command::Auth(Mechanism::Plain, None), _)) => self.channel.note_heard(),
+            Ok((Command::Auth(Mechanism::Plain, Some(response)), _)) => {
+                let shown = plain::without_password(response);
+                self.channel.transcript.heard_secret(&format!("AUTH PLAIN {shown}"));
             }
-            Err(_) if self.channel.has_heard("AUTH") => self.channel.transcript.heard_hidden(),
-            Ok(_) | Err(_) => self.channel.note_heard(),
+            Ok((Command::Auth(Mechanism::Unknown, _), _)) => {
+                self.channel.transcript.heard_secret("AUTH *")
+            }
+            Ok(_) => self.channel.note_heard(),
+            Err(_) if takes_none && !self.channel.has_heard("AUTH") => self.channel.note_heard(),
+            Err(_) => self.channel.transcript.heard_hidden(),
         }
+    }
+
+    /// Checks who the client is, and returns what to say of it (RFC 4954 §4).
+    fn log_in(&mut self, mechanism: Mechanism, response: Option<Password>) -> Result<Reply, Ended> {
+        let response = match response {
+            Some(response) => response,
+            None => match self.hear_response()? {
+                Ok(response) => response,
+                Err(refusal) => return Ok(refusal),
+            },
+        };
+        let parsed = match mechanism {
+            Mechanism::Plain => plain::parse(&response),
+            Mechanism::Unknown => return Ok(reply::UNKNOWN_MECHANISM),
+        };
+        let plain::Credentials { user, password } = match parsed {
+            Ok(credentials) => credentials,
+            Err(wrong) => return Ok(reply::not_plain(wrong)),
+        };
+        match self.context.logins.check(&user, &password, self.context.deadline) {
+            Ok(Login::Right(mailbox)) => {
+                log::info!("[{}] {} logged in", self.context.session, mailbox.address());
+                self.context.access = Access::User(mailbox.address());
+                Ok(reply::LOGGED_IN)
+            }
+            Ok(Login::Wrong) => Ok(reply::WRONG_PASSWORD),
+            // Deviation: §3.8 would keep the session, but somebody guesses (§7.8).
+            Ok(Login::WrongTooOften) => Err(self.send_last(&reply::WRONG_PASSWORD)),
+            Ok(Login::NotChecked) => Err(self.send_last(&reply::LOGIN_DELAY)),
+            Err(error) => Ok(reply::cannot_store(error)),
+        }
+    }
+
+    /// Asks for the response that did not come with AUTH, and hears it.
+    fn hear_response(&mut self) -> Result<Result<Password, Reply>, Ended> {
+        self.send(&reply::SEND_RESPONSE)?;
+        let response = match self.channel.hear_command(MAX_RESPONSE)? {
+            Heard::Line("*") => Err(reply::CANCELLED),
+            Heard::Line(response) => Ok(Password::new(response.to_owned())),
+            Heard::Control(_) | Heard::BeyondAscii(_) => {
+                Err(reply::not_plain(plain::Wrong::Base64))
+            }
+            Heard::WrongLineEnd => Err(reply::LINE_NOT_ENDED_BY_CRLF),
+            Heard::TooLong => Err(reply::RESPONSE_TOO_LONG),
+            Heard::Http => Err(reply::HTTP),
+            Heard::TlsHello => Err(reply::TLS_HELLO),
+        };
+        match &response {
+            Ok(response) => {
+                self.channel.transcript.heard_secret(&plain::without_password(response))
+            }
+            Err(refusal) if *refusal == reply::CANCELLED => self.channel.note_heard(),
+            Err(_) => self.channel.transcript.heard_hidden(),
+        }
+        Ok(response)
     }
 
     /// Answers VRFY (§3.5.2).
@@ -233,6 +311,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
             reverse_path: &envelope.reverse_path,
             greeting,
             client: self.context.client,
+            is_user: matches!(self.context.access, Access::User(_)),
             hostname: &self.context.config.hostname,
             id: delivery.id(),
             arrived: SystemTime::now(),

@@ -10,6 +10,7 @@ use super::syntax::{COMMANDS, MAIL, Syntax, Topic};
 use crate::address::PathError;
 use crate::channel::wire::{Late, WITHOUT_MAIL};
 use crate::config::Config;
+use crate::login::plain;
 use crate::mailboxes::StoreError;
 
 /// One reply: `code`, then `status` if the client said EHLO (RFC 2034), then `text`.
@@ -89,10 +90,12 @@ pub fn hello(hostname: &str) -> Reply {
 }
 
 /// The answer to EHLO, with a line for each extension (§4.1.1.1).
-pub fn extended_hello(config: &Config) -> Reply {
+pub fn extended_hello(config: &Config, with_auth: bool) -> Reply {
     let Config { hostname, max_size, .. } = config;
     let extensions = "8BITMIME\nPIPELINING\nENHANCEDSTATUSCODES\nHELP";
-    let text = format!("{hostname} Hello, pleased to meet you\nSIZE {max_size}\n{extensions}");
+    let auth = if with_auth { "\nAUTH PLAIN" } else { "" };
+    let text =
+        format!("{hostname} Hello, pleased to meet you\nSIZE {max_size}\n{extensions}{auth}");
     Reply::new(250, "", text)
 }
 
@@ -224,6 +227,86 @@ pub const MAIL_ALREADY_BEGUN: Reply = Reply::fixed(
     "5.5.1",
     "A mail is already begun: go on with RCPT or drop it with RSET (RFC 5321 4.1.4)",
 );
+
+// Who the client is (RFC 4954 §6).
+
+/// A challenge without data: PLAIN asks nothing (RFC 4954 §4).
+pub const SEND_RESPONSE: Reply = Reply::fixed(334, "", "");
+
+pub const LOGGED_IN: Reply = Reply::fixed(235, "2.7.0", "You are logged in; go on with MAIL");
+
+pub const WANT_LOGIN: Reply = Reply::fixed(
+    530,
+    "5.7.0",
+    "Log in first: EHLO, then AUTH PLAIN; this port is for submission (RFC 4954 6)",
+);
+
+pub const WANT_EHLO: Reply =
+    Reply::fixed(503, "5.5.1", "Send EHLO first: AUTH is an extension (RFC 5321 2.2.1)");
+
+pub const AUTH_IN_MAIL: Reply =
+    Reply::fixed(503, "5.5.1", "A mail is already begun; RSET drops it (RFC 4954 4)");
+
+pub const LOGGED_IN_ALREADY: Reply =
+    Reply::fixed(503, "5.5.1", "You are logged in already; QUIT, and come again (RFC 4954 4)");
+
+pub const UNKNOWN_MECHANISM: Reply =
+    Reply::fixed(504, "5.5.4", "PLAIN is the only mechanism here: AUTH PLAIN (RFC 4954 4)");
+
+pub const AUTH_IN_CLEAR: Reply = Reply::fixed(
+    504,
+    "5.5.4",
+    "You are on another machine, and your password would cross the network in clear; start the \
+     server with --trust and your address to allow it (RFC 4954 4)",
+);
+
+/// What port this is, where no password is taken, and which one takes it.
+pub fn auth_elsewhere(submission: Option<&str>) -> Reply {
+    let text = match submission {
+        Some(address) => format!("AUTH is for submission, at {address} (RFC 6409 3.1)"),
+        None => "AUTH is for submission; start the server with --submission 127.0.0.1:1587 \
+                 (RFC 6409 3.1)"
+            .to_owned(),
+    };
+    Reply::new(502, "5.5.1", text)
+}
+
+pub const CANCELLED: Reply = Reply::fixed(501, "5.7.0", "You cancelled AUTH (RFC 4954 4)");
+
+pub const RESPONSE_TOO_LONG: Reply =
+    Reply::fixed(500, "5.5.6", "The response to AUTH is too long (RFC 4954 4)");
+
+/// What is wrong with a response to AUTH PLAIN.
+pub fn not_plain(wrong: plain::Wrong) -> Reply {
+    let (code, status, text) = match wrong {
+        plain::Wrong::Base64 => (501, "5.5.2", "The response is no base64 (RFC 4954 4)"),
+        plain::Wrong::Form => {
+            (501, "5.5.2", "PLAIN wants base64 of NUL, name, NUL, password (RFC 4616 2)")
+        }
+        plain::Wrong::ForAnother => {
+            (535, "5.7.8", "Nobody may act for another: begin with NUL (RFC 4616 2)")
+        }
+    };
+    Reply::new(code, status, text)
+}
+
+/// Whatever is wrong: the name, the password, or that none is set.
+pub const WRONG_PASSWORD: Reply = Reply::fixed(
+    535,
+    "5.7.8",
+    "Wrong name or password, or no password file (the server's log says more) (RFC 4954 6)",
+);
+
+/// The last reply to somebody who guesses.
+pub const LOGIN_DELAY: Reply = Reply::fixed(
+    454,
+    "4.7.0",
+    "Too many wrong passwords for this name just now; come again later (RFC 4954 6)",
+);
+
+pub fn not_your_address(own: &str) -> Reply {
+    Reply::new(550, "5.7.1", format!("You may send as <{own}> or <> only (RFC 6409 6.1)"))
+}
 
 // The line is wrong.
 

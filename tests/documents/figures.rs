@@ -16,7 +16,7 @@ fn readme_knows_how_long_the_program_is() {
     let repository = Repository::read();
     let readme = repository.files["README.md"].split_whitespace().collect::<Vec<_>>().join(" ");
     let in_folder = |folder| lines_of_code(&repository, folder);
-    let player = in_folder("src/bin/replay/");
+    let player = in_folder("src/bin/lab/");
     let programs = in_folder("src/bin/");
     for (text, counted) in [
         (" lines of code", in_folder("src/") - programs),

@@ -23,7 +23,7 @@ pub const NAMES: &[(&str, &str)] = &[
     ("more of them", "setsockopt shutdown statx"),
     ("commands", "cargo cat chmod diff fc mkdir nc pgrep sudo telnet time"),
     ("packages and groups", "postfix wireshark"),
-    ("flags of cargo and curl", "--bin --crlf --head"),
+    ("flags of cargo and curl", "--crlf --head"),
     ("the environment", "HTTPS_PROXY localhost lo lo0 eth0"),
     ("levels of the log", "ERROR info"),
     ("SMTP", "EXPN HELLO PIPELINING"),

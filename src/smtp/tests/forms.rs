@@ -50,7 +50,9 @@ fn a_wrong_form_is_answered_with_the_right_one() {
         ("MAIL FROM:<a@x> A_B=1", "501 Syntax: MAIL FROM:*"),
         ("MAIL FROM:<a@x> A-B=1", "555 *"),
         ("MAIL FROM:<a@x> A=b=c", "501 Syntax: MAIL FROM:*"),
-        ("MAIL FROM:<a@x> AUTH=<>", "555 *"),
+        ("MAIL FROM:<a@x> AUTH=+3C", "503 *"),
+        ("MAIL FROM:<a@x> AUTH=a+2bb", "501 Syntax: MAIL FROM:*"),
+        ("MAIL FROM:<a@x> AUTH=a+3", "501 Syntax: MAIL FROM:*"),
         ("MAIL FROM:<a@x> SMTPUTF8", "555 *"),
         ("MAIL FROM:<a@x> RET=HDRS", "555 *"),
         ("RCPT TO:<>", "501 Syntax: RCPT TO:*"),
@@ -65,7 +67,7 @@ fn a_wrong_form_is_answered_with_the_right_one() {
         ("HELP FROB", "504 *"),
         ("EXPN list", "502 EXPN is not offered *"),
         ("STARTTLS", "502 STARTTLS is not offered *"),
-        ("auth plain", "502 AUTH is not offered *"),
+        ("auth plain", "502 AUTH is for submission*"),
         ("BDAT 10 LAST", "502 BDAT is not offered *"),
         ("FROB", "500 No such command*"),
         ("HELOx", "500 No such command*"),
@@ -78,7 +80,7 @@ fn a_wrong_form_is_answered_with_the_right_one() {
         let reply = output.lines().nth(1).unwrap();
         assert!(matches(reply, answer), "{line}: expected {answer}, heard {reply}");
         let refused = reply.starts_with('5') || reply.starts_with('4');
-        assert!(!refused || reply.contains("(RFC 5321 "), "a section in {reply}");
+        assert!(!refused || reply.contains("(RFC "), "a section in {reply}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! `replay` shows the first difference between a conversation and what the server says.
+//! `lab` shows the first difference between a conversation and what the server says.
 
 use crate::common::Tree;
 use crate::{play, write};
@@ -73,7 +73,7 @@ fn only_another_code_is_a_difference_to_codes_only() {
 fn differences<const N: usize>(protocol: &str, texts: [String; N]) -> Vec<String> {
     let folder = Tree::empty();
     let file = write(&folder, "conversations.md", blocks(protocol, &texts));
-    let (status, said) = play(&["--patience", "2"], &[file]);
+    let (status, said) = play(&["--patience", "2s"], &[file]);
     assert_eq!(status, Some(1), "{said}");
     assert!(said.ends_with(&format!("0 passed, {N} failed\n")), "{said}");
     said.split("FAIL ").skip(1).map(str::to_owned).collect()

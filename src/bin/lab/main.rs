@@ -1,8 +1,9 @@
-//! replay: plays conversations against a mail server and says where it differs from them.
+//! lab: talks with a mail server, and plays conversations against it.
 //!
 //! The format is described in `docs/conversations.md`. This is a program of its own: it shares no
 //! code with the server that it tests.
 
+mod args;
 mod client;
 mod compare;
 mod octets;
@@ -14,89 +15,52 @@ mod talk;
 
 use std::fs;
 use std::io::{self, IsTerminal, Write};
-use std::net::{SocketAddr, ToSocketAddrs};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
 
+use args::{Play, Task};
 use options::{Against, Options};
 use play::{Difference, Outcome};
 use script::Conversation;
 use server::Template;
 
-const HELP: &str = "\
-replay: plays conversations against a mail server and says where it differs from them
-
-Usage: replay [FLAG]... FILE...
-       replay --talk HOST:PORT [--save FILE]
-
-FILE is a conversation, or a Markdown file with smtp or pop3 blocks, or a folder of such files;
-docs/conversations.md describes them.
-Without a flag, each is played against a fresh server of this project.
-
-  --against HOST:PORT   play against a server that runs already
-  --pop3 HOST:PORT      ... and speaks POP3 here
-  --mailboxes DIR       ... whose mailboxes are here, for the M: and file: lines
-  --start 'COMMAND'     play against a server that this starts; {port}, {mailboxes}, {flags}
-                        and {pop3} (127.0.0.1:PORT, or off) in it are filled in
-  --codes-only          compare the codes of the replies, not their texts
-  --patience SECONDS    how long the server may take for anything [10]
-  --talk HOST:PORT      type a conversation: what you type is sent with CRLF
-  --save FILE           ... and is written to FILE
-  --help                print this
-
-Ends with status 0 if all passed, 1 if one failed, 2 if a file or a flag is wrong or there is no
-server.
-";
-
 /// How many conversations are played at once, each against a server of its own.
 const AT_ONCE: usize = 8;
 
-/// The exit status when a file or a flag is wrong.
+/// The exit status when a file or an argument is wrong.
 const USAGE_ERROR: u8 = 2;
 
-/// What the command line asks for.
-#[derive(Default)]
-struct Wishes {
-    files: Vec<String>,
-    against: Option<SocketAddr>,
-    pop3: Option<SocketAddr>,
-    mailboxes: Option<PathBuf>,
-    start: Option<String>,
-    codes_only: bool,
-    patience: Option<Duration>,
-    talk: Option<SocketAddr>,
-    save: Option<PathBuf>,
-}
-
 fn main() -> ExitCode {
-    let args: Vec<String> =
-        std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
-    if args.is_empty() || args.iter().any(|arg| arg == "--help" || arg == "-h") {
-        print!("{HELP}");
-        return if args.is_empty() { ExitCode::from(USAGE_ERROR) } else { ExitCode::SUCCESS };
-    }
-    match run(args) {
+    let args = std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned());
+    match args::parse(args.collect()).and_then(run) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(message) => {
-            eprintln!("replay: {message}");
+            eprintln!("lab: {message}");
             ExitCode::from(USAGE_ERROR)
         }
     }
 }
 
-/// Does what the command line asks for, and says whether all went well.
-fn run(args: Vec<String>) -> Result<bool, String> {
-    let wishes = parse_args(args)?;
-    if let Some(address) = wishes.talk {
-        return talk::talk(address, wishes.save.as_deref()).map(|()| true);
+/// Does what the command line asks for, and returns whether all went well.
+fn run(task: Task) -> Result<bool, String> {
+    match task {
+        Task::Help => {
+            print!("{}", args::HELP);
+            Ok(true)
+        }
+        Task::Talk { address, file } => talk::talk(address, file.as_deref()).map(|()| true),
+        Task::Play(play) => play_files(play),
     }
+}
+
+/// Plays the conversations in these files, and returns whether all passed.
+fn play_files(wanted: Play) -> Result<bool, String> {
     let mut conversations = Vec::new();
-    for file in &all_files(&wishes.files)? {
+    for file in &all_files(&wanted.files)? {
         let octets = fs::read(file).map_err(|e| format!("{file}: {e}"))?;
         let wrong = |(line, what): octets::Wrong| format!("{file}:{line}: {what}");
         let text = octets::decode(&octets).map_err(wrong)?;
@@ -105,8 +69,8 @@ fn run(args: Vec<String>) -> Result<bool, String> {
     if conversations.is_empty() {
         return Err("there is no conversation in these files".into());
     }
-    let against = match (wishes.against, wishes.start) {
-        (Some(address), None) => Against::Running(address, wishes.mailboxes),
+    let against = match (wanted.against, wanted.start) {
+        (Some(address), None) => Against::Running(address, wanted.mailboxes),
         (None, Some(command)) => Against::Started(Template::parse(&command)),
         (None, None) => {
             let binary = server::build().map_err(|e| e.to_string())?;
@@ -114,8 +78,8 @@ fn run(args: Vec<String>) -> Result<bool, String> {
         }
         (Some(_), Some(_)) => return Err("--against and --start exclude each other".into()),
     };
-    let patience = wishes.patience.unwrap_or(Duration::from_secs(10));
-    let options = Options { against, pop3: wishes.pop3, codes_only: wishes.codes_only, patience };
+    let Play { submission, pop3, codes_only, patience, .. } = wanted;
+    let options = Options { against, submission, pop3, codes_only, patience };
     let outcomes = play_all(&conversations, &options);
     for (index, outcome) in &outcomes {
         if let Outcome::NoServer(line, reason) = outcome {
@@ -123,32 +87,6 @@ fn run(args: Vec<String>) -> Result<bool, String> {
         }
     }
     Ok(report(&conversations, outcomes))
-}
-
-fn parse_args(args: Vec<String>) -> Result<Wishes, String> {
-    let mut wishes = Wishes::default();
-    let mut args = args.into_iter();
-    while let Some(arg) = args.next() {
-        let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value"));
-        match arg.as_str() {
-            "--against" => wishes.against = Some(resolve(&value()?)?),
-            "--pop3" => wishes.pop3 = Some(resolve(&value()?)?),
-            "--mailboxes" => wishes.mailboxes = Some(PathBuf::from(value()?)),
-            "--start" => wishes.start = Some(value()?),
-            "--codes-only" => wishes.codes_only = true,
-            "--patience" => {
-                let seconds = value()?.parse().map_err(|_| "--patience takes seconds")?;
-                wishes.patience = Some(Duration::from_secs(seconds));
-            }
-            "--talk" => wishes.talk = Some(resolve(&value()?)?),
-            "--save" => wishes.save = Some(PathBuf::from(value()?)),
-            flag if flag.starts_with("--") => {
-                return Err(format!("unknown flag {flag}; --help lists the flags"));
-            }
-            _ => wishes.files.push(arg),
-        }
-    }
-    Ok(wishes)
 }
 
 /// The files that are named, and for a folder the conversations and Markdown files in it.
@@ -169,12 +107,6 @@ fn all_files(named: &[String]) -> Result<Vec<String>, String> {
         files.extend(inside);
     }
     Ok(files)
-}
-
-/// Makes an address of `HOST:PORT`.
-fn resolve(text: &str) -> Result<SocketAddr, String> {
-    let found = text.to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
-    found.ok_or_else(|| format!("{text} is no HOST:PORT that can be found; try 127.0.0.1:2525"))
 }
 
 /// Plays all conversations, or as many as there is a server for, and gives what came of each.

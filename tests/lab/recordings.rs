@@ -1,4 +1,4 @@
-//! Recordings: what `--record` and `replay --talk` write down can be played again.
+//! Recordings: what `--record` and `lab record` write down can be played again.
 
 use std::fs;
 use std::io::Write;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use crate::common::{Server, Tree, wait_until};
-use crate::{REPLAY, play, play_text};
+use crate::{LAB, play, play_text};
 
 #[test]
 fn a_recorded_session_can_be_played() {
@@ -85,6 +85,46 @@ fn a_recorded_pop3_session_can_be_played_and_holds_no_password() {
 }
 
 #[test]
+fn a_recorded_session_with_auth_can_be_played_and_holds_no_password() {
+    let (tapes, tree) = (Tree::empty(), Tree::new());
+    fs::write(tree.add("nuce.edu.vn/hung").join("password"), "secret").unwrap();
+    let flags = format!("--submission 127.0.0.1:0 --record {}", tapes.root().display());
+    let server = Server::start_in(tree, &flags);
+    // NUL, hung, NUL, secret, in base64.
+    let right = "AGh1bmcAc2VjcmV0";
+    let mail = "MAIL FROM:<hung@nuce.edu.vn>\r\nRCPT TO:<toan@nuce.edu.vn>\r\nDATA\r\nhi\r\n.\r\n";
+    let whole = format!("EHLO x\r\nAUTH PLAIN {right}\r\n{mail}QUIT\r\n");
+    let asked = format!("EHLO x\r\nAUTH PLAIN\r\n*\r\nAUTH PLAIN\r\n{right}\r\n{mail}QUIT\r\n");
+    let odd = format!(
+        "EHLO x\r\nAUTH PLAIN {right}=\r\nAUTH PLAIN\r\n{right}\x08\r\nAUHT PLAIN {right}\r\n\
+         {right}\r\nAUTH LOGIN {right}\r\nQUIT\r\n"
+    );
+    let mut texts = Vec::new();
+    for session in [whole, asked, odd] {
+        let mut client = server.connect_submission();
+        client.send(session);
+        client.close_write();
+        client.rest();
+        for entry in fs::read_dir(tapes.root()).unwrap() {
+            let path = entry.unwrap().path();
+            texts.push(fs::read_to_string(&path).unwrap());
+            fs::remove_file(path).unwrap();
+        }
+    }
+    let password = "file: nuce.edu.vn/hung/password = *\n";
+    for text in &texts {
+        assert!(!text.contains("AGh1bmcAc2Vj"), "{text}");
+        assert!(text.contains("\nport: submission\n"), "{text}");
+        // Who plays it again puts the mailbox in front; the password is the one in the recording.
+        let text = text.replace("port: submission\n", &format!("{password}port: submission\n"));
+        let (status, said) = play_text(&tapes, "conversation.txt", &text);
+        assert_eq!(status, Some(0), "{text}{said}");
+    }
+    assert!(texts[0].contains("C: AUTH PLAIN AGh1bmcAKg==\nS: 235 "), "{}", texts[0]);
+    assert!(texts[1].contains("C: *\nS: 501 5.7.0 You cancelled"), "{}", texts[1]);
+}
+
+#[test]
 fn a_recording_that_cannot_be_written_does_not_disturb_the_session() {
     let tapes = Tree::empty();
     let server = Server::start(&format!("--record {}", tapes.root().display()));
@@ -96,13 +136,14 @@ fn a_recording_that_cannot_be_written_does_not_disturb_the_session() {
 }
 
 #[test]
-fn talk_sends_what_is_typed_and_saves_the_conversation() {
+fn what_is_typed_is_sent_and_written_down() {
     let server = Server::start("");
     let folder = Tree::empty();
     let saved = folder.root().join("saved.txt");
-    let mut talk = Command::new(REPLAY)
-        .args(["--talk", &format!("127.0.0.1:{}", server.port), "--save"])
+    let mut talk = Command::new(LAB)
+        .arg("record")
         .arg(&saved)
+        .arg(server.port.to_string())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

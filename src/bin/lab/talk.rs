@@ -18,11 +18,11 @@ type Record = Arc<Mutex<Option<File>>>;
 ///
 /// # Errors
 /// When nobody is there, or the file cannot be made.
-pub fn talk(address: SocketAddr, save: Option<&Path>) -> Result<(), String> {
+pub fn talk(address: SocketAddr, file: Option<&Path>) -> Result<(), String> {
     let create = |path: &Path| {
         File::create(path).map_err(|e| format!("cannot write {}: {e}", path.display()))
     };
-    let record = save.map(create).transpose()?;
+    let record = file.map(create).transpose()?;
     let record = Arc::new(Mutex::new(record));
     let stream = TcpStream::connect_timeout(&address, LAST_WORDS)
         .map_err(|e| format!("nobody at {address}: {e}; is the server running? (cargo run)"))?;
@@ -110,6 +110,6 @@ fn note(record: &Record, line: &str) {
     if let Some(file) = file.as_mut()
         && let Err(e) = writeln!(file, "{line}")
     {
-        eprintln!("replay: the conversation is not saved any more: {e}");
+        eprintln!("lab: the conversation is not saved any more: {e}");
     }
 }

@@ -1,11 +1,11 @@
-//! `replay` on its own: what a conversation may look like, and what it needs.
+//! `lab` on its own: what a conversation may look like, and what it needs.
 
 use std::net::TcpListener;
 use std::thread;
 
 use crate::common::pop3::POP3;
 use crate::common::{Server, Tree};
-use crate::{play, play_text, replay, write};
+use crate::{lab, play, play_text, write};
 
 #[test]
 fn a_conversation_is_read_from_any_editor_s_file() {
@@ -142,12 +142,34 @@ fn a_server_that_is_not_there_or_hangs_is_told_as_such() {
             (["--start", "sleep 9"], format!("{file}:1: no server: nobody at 127.0.0.1")),
         ] {
             scope.spawn(move || {
-                let (status, said) = replay(&[&server[..], &["--patience", "1", file]].concat());
+                let (status, said) =
+                    lab(&[&["play"], &server[..], &["--patience", "1s", file]].concat());
                 assert_eq!(status, Some(2), "{said}");
                 assert!(said.contains(&wanted) && said.lines().count() == 1, "{said}");
             });
         }
     });
+}
+
+#[test]
+fn what_is_no_task_is_one_line_that_says_what_is() {
+    for (args, wanted) in [
+        (&[][..], "say what to do: talk, record, play or help"),
+        (&["paly", "a.md"], "paly is unknown; lab help lists what there is"),
+        (&["talk", "a", "b"], "lab help shows the form"),
+        (&["talk", "nowhere"], "nowhere is no HOST:PORT"),
+        (&["record"], "lab help shows the form"),
+        (&["play", "--patience", "soon", "a.md"], "--patience: \"soon\" is no time"),
+        (&["play", "--fast", "a.md"], "unknown flag --fast"),
+    ] {
+        let (status, said) = lab(args);
+        assert_eq!(status, Some(2), "{said}");
+        assert!(said.contains(wanted) && said.lines().count() == 1, "{said}");
+    }
+    for args in [["help"].as_slice(), &["--help"], &["play", "--help"]] {
+        let (status, said) = lab(args);
+        assert!(status == Some(0) && said.lines().count() < 30, "{said}");
+    }
 }
 
 #[test]
@@ -162,16 +184,16 @@ fn against_a_running_server_what_cannot_be_played_is_told() {
     let file = write(&folder, "a.md", text);
     let (file, address) = (file.to_str().unwrap(), format!("127.0.0.1:{}", server.port));
     let said = |args: &[&str]| {
-        let (status, said) = replay(args);
+        let (status, said) = lab(args);
         assert_eq!(status, Some(0), "{said}");
         said
     };
-    let blind = said(&["--against", &address, "--codes-only", file]);
+    let blind = said(&["play", "--against", &address, "--codes-only", file]);
     assert!(blind.contains("but its M: lines were not checked"), "{blind}");
-    assert!(blind.contains("do: needs a server that replay starts"), "{blind}");
+    assert!(blind.contains("do: needs a server that lab starts"), "{blind}");
     assert!(blind.ends_with("1 passed, 0 failed, 2 skipped\n"), "{blind}");
     let tree = server.tree.root().to_str().unwrap();
-    let seeing = said(&["--against", &address, "--mailboxes", tree, file]);
+    let seeing = said(&["play", "--against", &address, "--mailboxes", tree, file]);
     assert!(!seeing.contains("not checked"), "{seeing}");
     assert_eq!(server.tree.mail("nuce.edu.vn/hung").len(), 2);
 }
@@ -183,12 +205,12 @@ fn pop3_against_a_running_server_needs_its_port() {
     let text = "```pop3\nS: +OK *\nC: QUIT\nS: +OK *\nS: (closed)\n```\n";
     let file = write(&folder, "a.md", text);
     let (file, smtp) = (file.to_str().unwrap(), format!("127.0.0.1:{}", server.port));
-    let said = |args: &[&str]| replay(args).1;
-    let without = said(&["--against", &smtp, file]);
+    let said = |args: &[&str]| lab(args).1;
+    let without = said(&["play", "--against", &smtp, file]);
     assert!(without.contains("skip") && without.contains("needs --pop3 HOST:PORT"), "{without}");
     let pop3 = format!("127.0.0.1:{}", server.pop3.unwrap());
-    let with = said(&["--against", &smtp, "--pop3", &pop3, file]);
+    let with = said(&["play", "--against", &smtp, "--pop3", &pop3, file]);
     assert!(with.ends_with("1 passed, 0 failed\n"), "{with}");
-    let old = said(&["--start", "false {port}", file]);
+    let old = said(&["play", "--start", "false {port}", file]);
     assert!(old.contains("POP3 needs {pop3} in --start"), "{old}");
 }

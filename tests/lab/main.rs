@@ -1,4 +1,4 @@
-//! `replay` plays conversations: those in the documents, recorded ones, and some that show its rules.
+//! `lab` plays conversations: those in the documents, recorded ones, and some that show its rules.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -14,11 +14,11 @@ use std::process::{Command, Stdio};
 use common::{BINARY, Tree};
 
 /// The program that cargo has built.
-const REPLAY: &str = env!("CARGO_BIN_EXE_replay");
+const LAB: &str = env!("CARGO_BIN_EXE_lab");
 
-/// Runs replay with these arguments, and gives its status and what it said.
-fn replay(args: &[&str]) -> (Option<i32>, String) {
-    let output = Command::new(REPLAY).args(args).stdin(Stdio::null()).output().unwrap();
+/// Runs lab with these arguments, and gives its status and what it said.
+fn lab(args: &[&str]) -> (Option<i32>, String) {
+    let output = Command::new(LAB).args(args).stdin(Stdio::null()).output().unwrap();
     let said = [output.stdout, output.stderr].concat();
     (output.status.code(), String::from_utf8(said).unwrap())
 }
@@ -26,10 +26,10 @@ fn replay(args: &[&str]) -> (Option<i32>, String) {
 /// Plays these files: each conversation in them against a server of its own.
 fn play(flags: &[&str], files: &[impl AsRef<Path>]) -> (Option<i32>, String) {
     let start = format!(
-        "'{BINARY}' --listen 127.0.0.1:{{port}} --pop3 {{pop3}} --mailboxes {{mailboxes}} {{flags}}"
+        "'{BINARY}' --listen 127.0.0.1:{{port}} --submission {{submission}} --pop3 {{pop3}} --mailboxes {{mailboxes}} {{flags}}"
     );
     let files: Vec<&str> = files.iter().map(|file| file.as_ref().to_str().unwrap()).collect();
-    replay(&[flags, &["--start", &start], &files].concat())
+    lab(&[&["play"], flags, &["--start", &start], &files].concat())
 }
 
 /// Plays the conversations in a text, which becomes a file of this name in the folder.

@@ -1,0 +1,138 @@
+//! What is typed after `lab`: a word that says what to do, and what it needs.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::script;
+
+/// What `lab help` prints.
+pub const HELP: &str = "\
+lab: talks with a mail server, and plays conversations against it
+
+  lab talk [WHERE]              type a conversation: each line is sent with CRLF
+  lab record FILE [WHERE]       the same, and write it to FILE
+  lab play [FLAG]... FILE...    play conversations, each against a fresh server of this project,
+                                and say where it differs from them
+  lab help                      print this
+
+WHERE is a port, HOST:PORT, pop3 (127.0.0.1:1110), or submission (127.0.0.1:1587); without it,
+127.0.0.1:2525.
+FILE is a conversation, or a Markdown file with smtp or pop3 blocks, or a folder of such files;
+docs/conversations.md describes them. Instead of a fresh server:
+
+  --against HOST:PORT   play against a server that runs already
+  --submission HOST:PORT  ... and lets users log in here
+  --pop3 HOST:PORT      ... and speaks POP3 here
+  --mailboxes DIR       ... whose mailboxes are here, for the M: and file: lines
+  --start 'COMMAND'     play against a server that this starts; {port}, {mailboxes}, {flags},
+                        {submission} and {pop3} (127.0.0.1:PORT, or off) in it are filled in
+  --codes-only          compare the codes of the replies, not their texts
+  --patience TIME       how long the server may take for anything [10s]
+
+`cargo talk`, `cargo record` and `cargo play` are short for `cargo run --bin lab -- talk` and so on.
+Ends with status 0 if all passed, 1 if one failed, 2 if a file or an argument is wrong or there is
+no server.
+";
+
+/// Where the server listens if nothing else is said.
+const SMTP: &str = "127.0.0.1:2525";
+
+/// Where users log in to send mail, if the server was told so.
+const SUBMISSION: &str = "127.0.0.1:1587";
+
+/// Where it listens for POP3.
+const POP3: &str = "127.0.0.1:1110";
+
+/// What is to be done.
+pub enum Task {
+    Help,
+    /// Type a conversation; it is written to the file if there is one.
+    Talk {
+        address: SocketAddr,
+        file: Option<PathBuf>,
+    },
+    Play(Play),
+}
+
+/// What is to be played, and against which server.
+pub struct Play {
+    pub files: Vec<String>,
+    pub against: Option<SocketAddr>,
+    pub submission: Option<SocketAddr>,
+    pub pop3: Option<SocketAddr>,
+    pub mailboxes: Option<PathBuf>,
+    pub start: Option<String>,
+    pub codes_only: bool,
+    pub patience: Duration,
+}
+
+/// Makes a task of the arguments.
+///
+/// # Errors
+/// When they are no such task: a sentence that says what is wrong.
+pub fn parse(args: Vec<String>) -> Result<Task, String> {
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["help" | "--help" | "-h", ..] | [_, "--help" | "-h"] => Ok(Task::Help),
+        ["talk"] => talk(SMTP, None),
+        ["talk", address] => talk(address, None),
+        ["record", file] => talk(SMTP, Some(file)),
+        ["record", file, address] => talk(address, Some(file)),
+        ["play", rest @ ..] => parse_play(rest).map(Task::Play),
+        [] => Err("say what to do: talk, record, play or help".into()),
+        ["talk" | "record", ..] => Err("too many or too few words; lab help shows the form".into()),
+        [word, ..] => Err(format!("{word} is unknown; lab help lists what there is")),
+    }
+}
+
+fn talk(place: &str, file: Option<&str>) -> Result<Task, String> {
+    let place = match place {
+        "smtp" => SMTP.to_owned(),
+        "submission" => SUBMISSION.to_owned(),
+        "pop3" => POP3.to_owned(),
+        port if port.parse::<u16>().is_ok() => format!("127.0.0.1:{port}"),
+        place => place.to_owned(),
+    };
+    Ok(Task::Talk { address: resolve(&place)?, file: file.map(PathBuf::from) })
+}
+
+fn parse_play(words: &[&str]) -> Result<Play, String> {
+    let mut play = Play {
+        files: Vec::new(),
+        against: None,
+        submission: None,
+        pop3: None,
+        mailboxes: None,
+        start: None,
+        codes_only: false,
+        patience: Duration::from_secs(10),
+    };
+    let mut words = words.iter();
+    while let Some(&word) = words.next() {
+        let mut value = || words.next().copied().ok_or_else(|| format!("{word} needs a value"));
+        match word {
+            "--against" => play.against = Some(resolve(value()?)?),
+            "--submission" => play.submission = Some(resolve(value()?)?),
+            "--pop3" => play.pop3 = Some(resolve(value()?)?),
+            "--mailboxes" => play.mailboxes = Some(PathBuf::from(value()?)),
+            "--start" => play.start = Some(value()?.to_owned()),
+            "--codes-only" => play.codes_only = true,
+            "--patience" => {
+                let time = script::parse_time(value()?);
+                play.patience = time.map_err(|e| format!("--patience: {e}"))?;
+            }
+            flag if flag.starts_with("--") => {
+                return Err(format!("unknown flag {flag}; lab help lists the flags"));
+            }
+            file => play.files.push(file.to_owned()),
+        }
+    }
+    Ok(play)
+}
+
+/// Makes an address of `HOST:PORT`.
+fn resolve(text: &str) -> Result<SocketAddr, String> {
+    let found = text.to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
+    found.ok_or_else(|| format!("{text} is no HOST:PORT that can be found; try 127.0.0.1:2525"))
+}
