@@ -85,7 +85,7 @@ impl<'a> Listings<'a> {
     pub fn named(&self, base: &str) -> &[Entry] {
         let begin = self.entries.partition_point(|entry| *entry.base < *base);
         let named = &self.entries[begin..];
-        &named[..named.partition_point(|entry| entry.base == base)]
+        &named[..named.iter().take_while(|entry| entry.base == base).count()]
     }
 }
 

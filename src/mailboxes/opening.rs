@@ -74,24 +74,17 @@ impl<'a> Opening<'a> {
             return self.listings.next(take(&mut self.has_added));
         };
         self.done += 1;
-        if !self.is_known(&entry) {
+        if !self.tried.contains(&entry) && !self.comes_meanwhile(&entry) {
             self.measure(entry)?;
         }
         Ok(true)
     }
 
-    /// Whether a name need not be looked at.
-    fn is_known(&self, entry: &Entry) -> bool {
-        // The only name with a base that is known: that message, perhaps with other flags.
-        let is_only = || self.listings.named(&entry.base).len() == 1;
-        // Mail that comes meanwhile is seen at the next login, or a flood of it would never end.
-        let comes_meanwhile = || {
-            let modified = entry.metadata(self.mailbox).and_then(|metadata| metadata.modified());
-            !self.listings.is_first() && modified.is_ok_and(|modified| modified >= self.began)
-        };
-        self.found.contains_key(&entry.base) && is_only()
-            || self.tried.contains(entry)
-            || comes_meanwhile()
+    /// Whether this is mail that came after the login began. It is seen at the next login, or a flood
+    /// of it would never end.
+    fn comes_meanwhile(&self, entry: &Entry) -> bool {
+        let modified = || entry.metadata(self.mailbox).and_then(|metadata| metadata.modified());
+        !self.listings.is_first() && modified().is_ok_and(|modified| modified >= self.began)
     }
 
     /// Adds the message of that name. What may not be read, or is no message, is left out.
