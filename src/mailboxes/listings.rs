@@ -3,7 +3,7 @@
 //! `readdir` may miss a file that another program renames meanwhile: its old name was not reached
 //! yet, and its new name is where the reader has been before. So one listing is not enough.
 
-use std::fs::{self, Metadata};
+use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -76,11 +76,6 @@ impl<'a> Listings<'a> {
         &self.entries
     }
 
-    /// Whether the last listing is the first one.
-    pub fn is_first(&self) -> bool {
-        self.count == 1
-    }
-
     /// The names in the last listing that begin with `base`.
     pub fn named(&self, base: &str) -> &[Entry] {
         let begin = self.entries.partition_point(|entry| *entry.base < *base);
@@ -118,20 +113,12 @@ impl Entry {
         Ok(look::at_folder(mailbox, self.folder)?.join(self.name()))
     }
 
-    /// What the system knows of the file, or of a link in its place.
+    /// What tells the file from every other one, or a link in its place.
     ///
     /// # Errors
     /// When it has another name by now, or none.
-    pub fn metadata(&self, mailbox: &Path) -> io::Result<Metadata> {
-        fs::symlink_metadata(self.path(mailbox)?)
-    }
-
-    /// What tells the file from every other one.
-    ///
-    /// # Errors
-    /// Those of [`Entry::metadata`].
     pub fn file(&self, mailbox: &Path) -> io::Result<FileId> {
-        Ok(look::id(&self.metadata(mailbox)?))
+        Ok(look::id(&fs::symlink_metadata(self.path(mailbox)?)?))
     }
 }
 

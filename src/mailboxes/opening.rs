@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::io::{self, ErrorKind};
 use std::mem::take;
 use std::path::Path;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use super::StoreError;
 use super::delivery::at;
@@ -23,7 +23,6 @@ pub struct Opening<'a> {
     mailbox: &'a Path,
     lock: Lock,
     sync: bool,
-    began: SystemTime,
     listings: Listings<'a>,
     /// So many names of the last listing have been looked at.
     done: usize,
@@ -37,9 +36,9 @@ pub struct Opening<'a> {
 
 impl<'a> Opening<'a> {
     pub fn new(mailbox: &'a Path, lock: Lock, sync: bool) -> Opening<'a> {
-        let (listings, began) = (Listings::of(mailbox), SystemTime::now());
+        let listings = Listings::of(mailbox);
         let (found, tried) = (HashMap::new(), HashSet::new());
-        Opening { mailbox, lock, sync, began, listings, done: 0, has_added: true, found, tried }
+        Opening { mailbox, lock, sync, listings, done: 0, has_added: true, found, tried }
     }
 
     /// Reads one more portion, and returns whether more is left. A small mailbox is one portion.
@@ -74,17 +73,10 @@ impl<'a> Opening<'a> {
             return self.listings.next(take(&mut self.has_added));
         };
         self.done += 1;
-        if !self.tried.contains(&entry) && !self.comes_meanwhile(&entry) {
+        if !self.tried.contains(&entry) {
             self.measure(entry)?;
         }
         Ok(true)
-    }
-
-    /// Whether this is mail that came after the login began. It is seen at the next login, or a flood
-    /// of it would never end.
-    fn comes_meanwhile(&self, entry: &Entry) -> bool {
-        let modified = || entry.metadata(self.mailbox).and_then(|metadata| metadata.modified());
-        !self.listings.is_first() && modified().is_ok_and(|modified| modified >= self.began)
     }
 
     /// Adds the message of that name. What may not be read, or is no message, is left out.
@@ -94,7 +86,8 @@ impl<'a> Opening<'a> {
                 let same = self.found.entry(entry.base.clone()).or_default();
                 if same.iter().all(|other| other.file != message.file) {
                     same.push(message);
-                    self.has_added = true;
+                    // New mail is no sign that a listing missed something. A flood of it may go on.
+                    self.has_added |= entry.folder == "cur";
                 }
             }
             // It has another name by now, or none.
