@@ -13,6 +13,7 @@ use log::{Level, debug, info, log, warn};
 use crate::channel::Ended;
 use crate::channel::wire::{Deadline, StopFlag, Wire};
 use crate::config::{Config, Pop3};
+use crate::counted::counted;
 use crate::login::{self, Guesses, Logins};
 use crate::mailboxes::MailboxTree;
 use crate::pool::{Load, Pool};
@@ -235,8 +236,8 @@ impl Port {
             return send_and_close(stream, &self.last_reply(TurnedAway::Stopping));
         }
         let Some(admission) = session_limit.admit(address.ip()) else {
-            let limit = config.max_per_client;
-            warn!("[{session}] {address} turned away: it has {limit} sessions already");
+            let limit = counted(config.max_per_client, "session");
+            warn!("[{session}] {address} turned away: it has {limit} already");
             return send_and_close(stream, &self.last_reply(TurnedAway::TooManySessions));
         };
         if let Err(client) = pool.submit(Client { stream, address, session, admission }) {

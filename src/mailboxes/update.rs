@@ -9,6 +9,7 @@ use super::delivery::{rename_to_free, sync_folder};
 use super::listings::{Entry, Listings};
 use super::look::{self, FileId};
 use super::maildrop::{Maildrop, Message, replaced};
+use crate::counted::counted;
 
 /// What came of an update.
 #[derive(Debug, PartialEq, Eq)]
@@ -111,8 +112,8 @@ impl Maildrop {
         }
         left += failures.len();
         if let Some((number, e)) = failures.first() {
-            let (count, folder) = (failures.len(), self.folder.display());
-            log::error!("cannot update {count} messages of {folder}, the first is {number}: {e}");
+            let (count, folder) = (counted(failures.len(), "message"), self.folder.display());
+            log::error!("cannot update {count} of {folder}, the first is number {number}: {e}");
         }
         let failed = failures.iter().filter(|(number, _)| self.deleted.contains(number)).count();
         Updated { left, failed }

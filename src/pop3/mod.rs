@@ -23,6 +23,7 @@ use crate::channel::transcript::Transcript;
 use crate::channel::wire::{Deadline, Late, Wire};
 use crate::channel::{Channel, Ended};
 use crate::config::Config;
+use crate::counted::counted;
 use crate::login::{Guesses, Login, Logins, Password};
 use crate::mailboxes::{Absent, Mailbox, MailboxTree, Maildrop, StoredMessage};
 
@@ -121,7 +122,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
             self.commands += 1;
         }
         let heard = self.channel.hear_command(MAX_COMMAND_LINE)?;
-        let parsed = command::parse(&heard);
+        let parsed = command::parse(&heard, config);
         self.note_heard(&parsed);
         let command = match parsed {
             Ok(Command::User(_) | Command::Pass(_)) if !config.is_trusted(client, local) => {
@@ -205,7 +206,8 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
             }
         }
         let maildrop = opening.finish();
-        log::info!("[{session}] {address} logged in, {} messages", maildrop.kept().count());
+        let count = counted(maildrop.kept().count(), "message");
+        log::info!("[{session}] {address} logged in, {count}");
         let reply = reply::logged_in(&maildrop);
         self.answer(State::Transaction(maildrop), &reply)
     }

@@ -7,11 +7,13 @@ use std::borrow::Cow;
 
 use super::reply::{self, Reply};
 use super::syntax::{COMMANDS, DATA, EHLO, HELO, MAIL, QUIT, RCPT, RSET, Syntax, Topic, VRFY};
+use super::unknown::parse_other;
 use crate::address::{
-    ForwardPath, ReversePath, is_address_literal, is_domain, parse_forward_path, parse_local_part,
-    parse_reverse_path, strip_prefix_ignore_case,
+    ForwardPath, PathError, ReversePath, is_address_literal, is_domain, parse_forward_path,
+    parse_local_part, parse_reverse_path, strip_prefix_ignore_case,
 };
 use crate::channel::heard::{EXPLAIN_BEYOND_ASCII, Heard, explain_octet};
+use crate::config::Config;
 use crate::login::Password;
 
 /// A command whose syntax is right (§4.1.1).
@@ -54,10 +56,6 @@ pub enum Whom {
 /// The longest command line in octets, CRLF included; §4.5.3.1.4 asks for 512 at least.
 pub const MAX_COMMAND_LINE: usize = 2048;
 
-/// What other servers know and this one leaves out: 502, not 500 (§4.2.4).
-pub const NOT_OFFERED: [&str; 10] =
-    ["EXPN", "STARTTLS", "BDAT", "TURN", "ETRN", "ATRN", "SEND", "SOML", "SAML", "BURL"];
-
 // Deviation: what follows is accepted though §4.1.2 and §4.1.1.1 forbid it: the course notes print
 // it, and Windows machines may have an underscore in their names.
 const NO_NAME: &str = "HELO without a name; RFC 5321 4.1.1.1 wants one";
@@ -73,9 +71,9 @@ pub type Tolerated = Vec<&'static str>;
 ///
 /// # Errors
 /// The reply that says what is wrong with it.
-pub fn parse(heard: &Heard) -> Result<(Command, Tolerated), Reply> {
+pub fn parse(heard: &Heard, config: &Config) -> Result<(Command, Tolerated), Reply> {
     match heard {
-        Heard::Line(text) => parse_line(text),
+        Heard::Line(text) => parse_line(text, config),
         Heard::Control(octet) => Err(reply::not_text(explain_octet(*octet))),
         Heard::BeyondAscii(line) if takes_address(line) => Err(reply::ADDRESS_BEYOND_ASCII),
         Heard::BeyondAscii(_) => Err(reply::not_text(EXPLAIN_BEYOND_ASCII)),
@@ -87,7 +85,7 @@ pub fn parse(heard: &Heard) -> Result<(Command, Tolerated), Reply> {
 }
 
 /// Parses a line of text.
-fn parse_line(text: &str) -> Result<(Command, Tolerated), Reply> {
+fn parse_line(text: &str, config: &Config) -> Result<(Command, Tolerated), Reply> {
     let (verb, argument) = text.split_once(' ').unwrap_or((text, ""));
     let mut tolerated = Tolerated::new();
     let command = match verb.to_ascii_uppercase().as_str() {
@@ -106,7 +104,7 @@ fn parse_line(text: &str) -> Result<(Command, Tolerated), Reply> {
         "VRFY" => Command::Vrfy(parse_whom(argument)?),
         "HELP" => Command::Help(parse_topic(argument)),
         "AUTH" => parse_auth(argument),
-        other => return Err(parse_other(other)),
+        other => return Err(parse_other(other, config)),
     };
     Ok((command, tolerated))
 }
@@ -127,17 +125,20 @@ fn parse_client_name(
         tolerated.push(UNDERSCORE);
     }
     if is_address_literal(name) || is_domain(&name.replace('_', "x")) {
-        Ok(name.to_owned())
-    } else {
-        Err(reply::wrong_syntax(syntax))
+        return Ok(name.to_owned());
     }
+    let what = match name.as_bytes() {
+        [] => "Your host's name is missing",
+        [b'[', ..] => "What stands in [ ] is no IP address",
+        name if name.contains(&b' ') => "There is a blank in your host's name",
+        _ => "A host's name is letters, digits, inner hyphens and dots, 255 at most",
+    };
+    Err(reply::wrong_syntax(what, syntax))
 }
 
 /// Parses `FROM:` Reverse-path [SP Mail-parameters] (§4.1.1.2).
 fn parse_mail(argument: &str, tolerated: &mut Tolerated) -> Result<Command, Reply> {
-    let path =
-        strip_prefix_ignore_case(argument, "FROM:").ok_or_else(|| reply::wrong_syntax(&MAIL))?;
-    let path = in_brackets(path, tolerated);
+    let path = in_brackets(after_keyword(argument, "FROM:", &MAIL)?, tolerated);
     let (reverse_path, rest) = parse_reverse_path(&path).map_err(|e| reply::bad_path(e, &MAIL))?;
     let (mut size, mut body, mut auth) = (None, None, None);
     for (keyword, value) in parse_parameters(rest, &MAIL)? {
@@ -149,27 +150,24 @@ fn parse_mail(argument: &str, tolerated: &mut Tolerated) -> Result<Command, Repl
             _ => return Err(reply::unknown_parameter(&MAIL)),
         };
         if known.replace(value).is_some() {
-            return Err(reply::wrong_syntax(&MAIL));
+            return Err(reply::wrong_syntax("A parameter stands there twice", &MAIL));
         }
     }
     if !auth.is_none_or(is_xtext) {
-        return Err(reply::wrong_syntax(&MAIL));
+        return Err(reply::wrong_syntax("AUTH takes xtext (RFC 4954 5)", &MAIL));
     }
     if body.is_some_and(|b| !["7BIT", "8BITMIME"].iter().any(|known| known.eq_ignore_ascii_case(b)))
     {
-        return Err(reply::wrong_syntax(&MAIL));
+        return Err(reply::wrong_syntax("BODY takes 7BIT or 8BITMIME", &MAIL));
     }
-    let size = size
-        .map(|digits| parse_size(digits).ok_or_else(|| reply::wrong_syntax(&MAIL)))
-        .transpose()?;
+    let no_number = || reply::wrong_syntax("SIZE takes a number", &MAIL);
+    let size = size.map(|digits| parse_size(digits).ok_or_else(no_number)).transpose()?;
     Ok(Command::Mail(reverse_path, size))
 }
 
 /// Parses `TO:` Forward-path [SP Rcpt-parameters]; no parameter is known here (§4.1.1.3).
 fn parse_rcpt(argument: &str, tolerated: &mut Tolerated) -> Result<Command, Reply> {
-    let path =
-        strip_prefix_ignore_case(argument, "TO:").ok_or_else(|| reply::wrong_syntax(&RCPT))?;
-    let path = in_brackets(path, tolerated);
+    let path = in_brackets(after_keyword(argument, "TO:", &RCPT)?, tolerated);
     let (forward_path, rest) = parse_forward_path(&path).map_err(|e| reply::bad_path(e, &RCPT))?;
     if parse_parameters(rest, &RCPT)?.is_empty() {
         Ok(Command::Rcpt(forward_path))
@@ -178,9 +176,25 @@ fn parse_rcpt(argument: &str, tolerated: &mut Tolerated) -> Result<Command, Repl
     }
 }
 
+/// Gives what follows `FROM:` or `TO:`, the first part of the argument (§4.1.1.2).
+fn after_keyword<'a>(argument: &'a str, keyword: &str, syntax: &Syntax) -> Result<&'a str, Reply> {
+    strip_prefix_ignore_case(argument, keyword).ok_or_else(|| {
+        let word = keyword.trim_end_matches(':');
+        let what = match strip_prefix_ignore_case(argument, word) {
+            Some(_) => format!("There is no colon right after {word}"),
+            None => format!("{keyword} does not follow {} and one blank", syntax.verb()),
+        };
+        reply::wrong_syntax(&what, syntax)
+    })
+}
+
 /// Gives `command` if it stands alone, as §4.3.2 wants.
 fn parse_alone(argument: &str, command: Command, syntax: &Syntax) -> Result<Command, Reply> {
-    if argument.is_empty() { Ok(command) } else { Err(reply::wrong_syntax(syntax)) }
+    if argument.is_empty() {
+        Ok(command)
+    } else {
+        Err(reply::wrong_syntax("Nothing may follow this command", syntax))
+    }
 }
 
 /// Parses what follows VRFY: a user's name, or a mailbox with or without `<>` (§3.5.1).
@@ -190,7 +204,7 @@ fn parse_whom(argument: &str) -> Result<Whom, Reply> {
     }
     match parse_forward_path(&in_brackets(argument, &mut Tolerated::new())) {
         Ok((mailbox, "")) => Ok(Whom::Mailbox(mailbox)),
-        _ => Err(reply::wrong_syntax(&VRFY)),
+        _ => Err(reply::wrong_syntax("VRFY takes one user's name or one address", &VRFY)),
     }
 }
 
@@ -214,21 +228,14 @@ fn parse_auth(argument: &str) -> Command {
     Command::Auth(mechanism, response)
 }
 
-/// Says what a line is whose verb is none of ours.
-fn parse_other(verb: &str) -> Reply {
-    match NOT_OFFERED.iter().find(|known| **known == verb) {
-        Some(known) => reply::not_offered(known),
-        None => reply::UNKNOWN_COMMAND,
-    }
-}
-
 /// Brings a path as people write it, `hung@x` or `Hung <hung@x>`, into the form of §4.1.2.
 fn in_brackets<'a>(typed: &'a str, tolerated: &mut Tolerated) -> Cow<'a, str> {
     let path = typed.trim_start_matches(' ');
     if path.len() < typed.len() {
         tolerated.push(SPACE);
     }
-    if path.is_empty() || path.starts_with('<') {
+    let is_half_open = || find_unquoted(path, '<').is_none() && find_unquoted(path, '>').is_some();
+    if path.is_empty() || path.starts_with('<') || is_half_open() {
         return Cow::Borrowed(path);
     }
     if let Some((name, _)) = find_unquoted(path, '<').map(|at| path.split_at(at)) {
@@ -264,13 +271,25 @@ fn parse_parameters<'a>(rest: &'a str, syntax: &Syntax) -> Result<Vec<(&'a str, 
     if rest.is_empty() {
         return Ok(Vec::new());
     }
-    let parameters = rest.strip_prefix(' ').ok_or_else(|| reply::wrong_syntax(syntax))?;
+    let wrong = |what| reply::wrong_syntax(what, syntax);
+    if rest.trim_start().starts_with([',', ';', '<']) {
+        return Err(reply::bad_path(PathError::TwoAddresses, syntax));
+    }
+    let parameters = rest.strip_prefix(' ');
+    let parameters = parameters.ok_or_else(|| wrong("Something stands right behind the >"))?;
     let pairs = parameters.split(' ').map(|parameter| {
         let (keyword, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        if keyword.contains('@') {
+            return Err(reply::bad_path(PathError::TwoAddresses, syntax));
+        }
         let is_keyword = keyword.starts_with(|c: char| c.is_ascii_alphanumeric())
             && keyword.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         let is_value = !value.contains('=') && (!value.is_empty() || !parameter.contains('='));
-        if is_keyword && is_value { Ok((keyword, value)) } else { Err(reply::wrong_syntax(syntax)) }
+        if is_keyword && is_value {
+            Ok((keyword, value))
+        } else {
+            Err(wrong("A parameter is not of the form KEYWORD=value"))
+        }
     });
     pairs.collect()
 }

@@ -8,6 +8,7 @@ pub mod reply;
 mod session;
 mod syntax;
 mod trace_fields;
+mod unknown;
 
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,7 @@ use crate::channel::transcript::Transcript;
 use crate::channel::wire::{Deadline, Late};
 use crate::channel::{Channel, Ended};
 use crate::config::Config;
+use crate::counted::counted;
 use crate::login::{Login, Logins, Password, plain};
 use crate::mailboxes::{Delivery, Found, MailboxTree, StoreError};
 
@@ -123,7 +125,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
     fn turn(&mut self, state: State) -> Result<State, Ended> {
         self.count_command()?;
         let heard = self.channel.hear_command(MAX_COMMAND_LINE)?;
-        let parsed = command::parse(&heard);
+        let parsed = command::parse(&heard, self.context.config);
         self.note_heard(&parsed);
         let (command, tolerated) = match parsed {
             Ok(parsed) => parsed,
@@ -183,9 +185,14 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
                 self.channel.transcript.heard_secret("AUTH *")
             }
             Ok(_) => self.channel.note_heard(),
-            Err(_) if takes_none && !self.channel.has_heard("AUTH") => self.channel.note_heard(),
+            Err(_) if takes_none && !self.has_heard_secret() => self.channel.note_heard(),
             Err(_) => self.channel.transcript.heard_hidden(),
         }
+    }
+
+    /// Whether the line that was heard last may hold a password, of AUTH or of a verb of POP3.
+    fn has_heard_secret(&self) -> bool {
+        ["AUTH", "PASS", "APOP"].iter().any(|verb| self.channel.has_heard(verb))
     }
 
     /// Checks who the client is, and returns what to say of it (RFC 4954 §4).
@@ -325,20 +332,18 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
 
     /// Publishes a message that has arrived whole.
     fn finish(&mut self, message: Message, envelope: &Envelope) -> Reply {
-        let (session, sender, size) =
-            (self.context.session, &envelope.reverse_path, message.size());
+        let (session, sender) = (self.context.session, &envelope.reverse_path);
+        let size = counted(message.size(), "octet");
         match message.finish() {
             Ok(paths) => {
                 self.commands = 0;
                 self.context.deadline.note_mail();
                 // The list is made only if somebody will see it.
-                log::info!("[{session}] {size} octets from {sender} in {}", listed(&paths));
+                log::info!("[{session}] {size} from {sender} in {}", listed(&paths));
                 reply::OK
             }
             Err(reply) => {
-                self.channel
-                    .transcript
-                    .warn(format_args!("{size} octets from {sender} refused: {reply}"));
+                self.channel.transcript.warn(format_args!("{size} from {sender} refused: {reply}"));
                 reply
             }
         }

@@ -78,16 +78,16 @@ impl State {
         }
         match (self, command) {
             // A greeting also drops a mail that was begun, as RSET does (§4.1.4).
-            (Connected | Greeted(_) | Mail(..) | Rcpt(..), Command::Helo(name)) => {
+            (state @ (Connected | Greeted(_) | Mail(..) | Rcpt(..)), Command::Helo(name)) => {
                 let greeting = Greeting { name, extended: false };
-                Step::Reply(Greeted(greeting), reply::hello(&config.hostname))
+                let reply = reply::hello(&config.hostname, state.has_mail());
+                Step::Reply(Greeted(greeting), reply)
             }
-            (Connected | Greeted(_) | Mail(..) | Rcpt(..), Command::Ehlo(name)) => {
+            (state @ (Connected | Greeted(_) | Mail(..) | Rcpt(..)), Command::Ehlo(name)) => {
                 let greeting = Greeting { name: Some(name), extended: true };
-                Step::Reply(
-                    Greeted(greeting),
-                    reply::extended_hello(config, access.takes_passwords()),
-                )
+                let takes_passwords = access.takes_passwords();
+                let reply = reply::extended_hello(config, state.has_mail(), takes_passwords);
+                Step::Reply(Greeted(greeting), reply)
             }
 
             (Greeted(greeting), Command::Mail(reverse_path, size)) => {
@@ -183,6 +183,14 @@ impl State {
             State::Greeted(greeting) | State::Mail(greeting, _) | State::Rcpt(greeting, _) => {
                 greeting.extended
             }
+        }
+    }
+
+    /// Whether a mail is begun.
+    fn has_mail(&self) -> bool {
+        match self {
+            State::Connected | State::Greeted(_) => false,
+            State::Mail(..) | State::Rcpt(..) => true,
         }
     }
 

@@ -14,7 +14,7 @@ fn a_recorded_session_can_be_played() {
     let server = Server::start(&format!("--max-size 100000 --record {}", tapes.root().display()));
     let sessions: [&[u8]; 6] = [
         b"EHLO x\r\nMAIL FROM:<> SIZE=1\r\nRCPT TO:<hung@nuce.edu.vn>\r\nDATA\r\nCh\xc3\xa0o\r\n..\r\n.\r\nQUIT\r\n",
-        b"HELO x\nNOOP \xff\xf4\r\n\tx\r\n(closed)\r\nAUTH PLAIN secret\r\n",
+        b"HELO x\nNOOP \xff\xf4\r\n\xff\xf4\xff\xfd\x06NOOP\r\n\tx\r\n(closed)\r\nAUTH PLAIN secret\r\n",
         b"HELO x\r\nMAIL FROM:<>\r\nRCPT TO:<hung@nuce.edu.vn>\r\nDATA\r\n\0\x80blank \r\na\r\n.\n",
         b"GET / HTTP/1.1\r\n",
         b"\x16\x03\x01\nNOOP\r\n",

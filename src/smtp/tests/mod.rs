@@ -28,7 +28,7 @@ use crate::login::Guesses;
 use crate::pool::Load;
 use crate::testing::{
     Parts, Random, Store, Writes, arrows_in, assert_complete, columns, config, first_word, matches,
-    play, sessions, verbs_in,
+    play, sessions, text, verbs_in,
 };
 
 /// The trace lines that begin each file.
@@ -74,7 +74,7 @@ fn run_with(access: Access, store: &Store, reader: impl Read, writer: impl Write
 fn answers(store: &Store, input: &[u8]) -> String {
     let mut output = Vec::new();
     run(store, input, &mut output);
-    String::from_utf8(output).expect("replies are ASCII")
+    text(output)
 }
 
 /// The codes of the replies to `input`, without the greeting's.
