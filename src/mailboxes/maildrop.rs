@@ -158,7 +158,7 @@ impl Message {
     /// The message that has this name, with its size.
     ///
     /// # Errors
-    /// Those of [`look::open_file`], and when the file cannot be read.
+    /// Those of [`super::look::open_file`], and when the file cannot be read.
     pub fn measured(entry: &Entry, mailbox: &Path) -> io::Result<Message> {
         let (stored, file) = StoredMessage::open(&entry.path(mailbox)?)?;
         let (uid, size) = (uid(&entry.base), stored.size()?);
@@ -168,7 +168,7 @@ impl Message {
     /// Opens the message's file.
     ///
     /// # Errors
-    /// Those of [`look::open_file`], and when another file has its name.
+    /// Those of [`super::look::open_file`], and when another file has its name.
     pub fn open(&self, mailbox: &Path) -> io::Result<StoredMessage<File>> {
         match StoredMessage::open(&self.entry.path(mailbox)?)? {
             (stored, file) if file == self.file => Ok(stored),

@@ -215,7 +215,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
     /// Looks whether the conversation is to go on.
     ///
     /// # Errors
-    /// When the server is stopping, or the client has closed its side and said nothing before.
+    /// When the server is stopping, or the client has closed its side and none of its commands waits.
     fn look(&self) -> Result<(), Ended> {
         let Context { deadline, wire, .. } = self.context;
         // The time of the line that was heard is over; its answer may take longer.
