@@ -1,6 +1,6 @@
 //! What QUIT does to a mailbox: it removes what is marked, and moves what was read (RFC 1939 §6).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::Path;
@@ -14,23 +14,14 @@ use crate::counted::counted;
 /// What came of an update.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Updated {
-    /// The messages that are in the mailbox now, as far as this session knows.
+    /// The messages that were there at the login and were not removed by this session.
     pub left: usize,
     /// The messages that should have been removed and could not be, or not for certain.
     pub failed: usize,
 }
 
-/// What has become of a message.
-#[derive(Debug)]
-enum Fate {
-    /// No listing has shown it: it is gone, or has a name of another kind.
-    Unseen,
-    /// There was nothing to do.
-    Left,
-    /// It was removed or moved.
-    Done,
-    Failed(io::Error),
-}
+/// What has come of the messages, by their numbers. Those for which there is nothing to do have none.
+type Results = BTreeMap<u64, io::Result<()>>;
 
 impl Maildrop {
     /// Removes and moves messages until a listing shows that nothing is left to do.
@@ -38,35 +29,35 @@ impl Maildrop {
     /// # Errors
     /// When the mailbox cannot be listed, or the disk does not take the change.
     pub(super) fn finish_all(&self) -> io::Result<Updated> {
-        let mut fates: Vec<Fate> = self.messages.iter().map(|_| Fate::Unseen).collect();
-        let mut listings = Listings::of(&self.folder);
+        let (mut listings, mut results) = (Listings::of(&self.folder), Results::new());
         let (mut has_acted, mut is_changed) = (true, false);
         while listings.next(has_acted)? {
             has_acted = false;
-            for ((number, message), fate) in self.numbered().zip(&mut fates) {
+            for (number, message) in self.numbered().filter(|(number, _)| self.is_marked(*number)) {
                 for entry in listings.named(&message.entry.base) {
-                    has_acted |= fate.note(self.finish(number, message, entry));
+                    has_acted |= note(&mut results, number, self.finish(number, message, entry));
                 }
             }
             is_changed |= has_acted;
         }
-        self.find_renamed(listings.entries(), &mut fates);
+        self.find_renamed(listings.entries(), &mut results);
         if is_changed && self.sync {
             for place in ["cur", "new"] {
                 // The names must be on disk, or a power cut could bring a removed message back.
                 sync_folder(&look::at_folder(&self.folder, place)?)?;
             }
         }
-        Ok(self.count(&fates))
+        Ok(self.updated(&results))
+    }
+
+    fn is_marked(&self, number: u64) -> bool {
+        self.deleted.contains(&number) || self.retrieved.contains(&number)
     }
 
     /// Removes a message that is marked as deleted, and gives one that was retrieved the flag S.
     /// Returns whether there was something to do.
     fn finish(&self, number: u64, message: &Message, entry: &Entry) -> io::Result<bool> {
         let is_deleted = self.deleted.contains(&number);
-        if !is_deleted && !self.retrieved.contains(&number) {
-            return Ok(false);
-        }
         let path = entry.path(&self.folder)?;
         let metadata = fs::symlink_metadata(&path)?;
         let file = look::id(&metadata);
@@ -85,61 +76,46 @@ impl Maildrop {
         move_to_free(&path, &seen.path(&self.folder)?).map(|()| true)
     }
 
-    /// Finds marked messages that were not removed, and lie there under a name of another kind.
-    fn find_renamed(&self, entries: &[Entry], fates: &mut [Fate]) {
-        let fates = self.numbered().zip(fates).filter(|((number, _), fate)| {
-            self.deleted.contains(number) && !matches!(fate, Fate::Done)
+    /// Finds messages that are to be deleted and lie there under a name of another kind.
+    fn find_renamed(&self, entries: &[Entry], results: &mut Results) {
+        let missing = self.numbered().filter(|(number, _)| {
+            self.deleted.contains(number) && !matches!(results.get(number), Some(Ok(())))
         });
-        let mut missing: HashMap<FileId, &mut Fate> =
-            fates.map(|((_, message), fate)| (message.file, fate)).collect();
+        let missing: HashMap<FileId, u64> =
+            missing.map(|(number, message)| (message.file, number)).collect();
         let entries = if missing.is_empty() { &[] } else { entries };
         for file in entries.iter().filter_map(|entry| entry.file(&self.folder).ok()) {
-            if let Some(fate) = missing.get_mut(&file) {
-                **fate = Fate::Failed(replaced());
+            if let Some(&number) = missing.get(&file) {
+                results.insert(number, Err(replaced()));
             }
         }
     }
 
     /// Counts what came of the update. The log has one line for all that failed.
-    fn count(&self, fates: &[Fate]) -> Updated {
-        let (mut left, mut failures) = (0, Vec::new());
-        for (number, fate) in (1..).zip(fates) {
-            match fate {
-                Fate::Failed(e) => failures.push((number, e)),
-                Fate::Left | Fate::Done => left += usize::from(!self.deleted.contains(&number)),
-                Fate::Unseen => {}
-            }
-        }
-        left += failures.len();
+    fn updated(&self, results: &Results) -> Updated {
+        let failures =
+            results.iter().filter_map(|(number, result)| Some((number, result.as_ref().err()?)));
+        let mut failures: Vec<(&u64, &io::Error)> = failures.collect();
         if let Some((number, e)) = failures.first() {
             let (count, folder) = (counted(failures.len(), "message"), self.folder.display());
             log::error!("cannot update {count} of {folder}, the first is number {number}: {e}");
         }
-        let failed = failures.iter().filter(|(number, _)| self.deleted.contains(number)).count();
-        Updated { left, failed }
+        failures.retain(|(number, _)| self.deleted.contains(number));
+        Updated { left: self.kept().count() + failures.len(), failed: failures.len() }
     }
 }
 
-impl Fate {
-    /// Notes what came of one name; returns whether there was something to do.
-    fn note(&mut self, result: io::Result<bool>) -> bool {
-        if let Fate::Unseen = self {
-            *self = Fate::Left;
-        }
-        match result {
-            Ok(false) => false,
-            Ok(true) => {
-                *self = Fate::Done;
-                true
-            }
-            // It has another name by now, or none.
-            Err(e) if e.kind() == ErrorKind::NotFound => true,
-            Err(e) => {
-                *self = Fate::Failed(e);
-                false
-            }
-        }
-    }
+/// Notes what came of one name of a message; returns whether there was something to do.
+fn note(results: &mut Results, number: u64, result: io::Result<bool>) -> bool {
+    let (result, has_acted) = match result {
+        Ok(false) => return false,
+        // It has another name by now, or none.
+        Err(e) if e.kind() == ErrorKind::NotFound => return true,
+        Ok(true) => (Ok(()), true),
+        Err(e) => (Err(e), false),
+    };
+    results.insert(number, result);
+    has_acted
 }
 
 /// Moves a file by a link, which is never made over another file. Some file systems have no links.

@@ -8,14 +8,17 @@ pub const FILE: &str = "tests/documents/foreign.rs";
 
 /// The names, by where they come from.
 pub const NAMES: &[(&str, &str)] = &[
-    ("Rust", "edition2024 enum let match move mut return self str"),
+    ("Rust", "cfg edition2024 enum let match move mut return self str where"),
     (
         "types and variants of std",
         "Arc BlockingQueue BufReader Cell Condvar Err Mutex None Ok Option Receiver Result Some",
     ),
-    ("more of them", "String SyncSender TcpStream Vec io::Error"),
-    ("traits of std", "Copy Display Drop From Iterator Read Write"),
-    ("functions of std", "all catch_unwind create_new filter map ok_or recv set_nodelay"),
+    ("more of them", "AssertUnwindSafe Cow Relaxed String SyncSender TcpStream Vec io::Error"),
+    ("traits of std", "Copy Display Drop Fn From Iterator Read Sync Write"),
+    (
+        "functions of std",
+        "all catch_unwind create_new fetch_add filter map map_err ok_or recv set_nodelay",
+    ),
     ("more of them", "strip_prefix sync_all unwrap"),
     ("C, Java, Python", "NULL errno null pthread_mutex_t switch synchronized toString union"),
     ("more of them", "SMTPRecipientsRefused"),
@@ -33,7 +36,10 @@ pub const NAMES: &[(&str, &str)] = &[
     ("more of them", "mailboxes/nuce.edu.vn/hung/new mailboxes/nuce.edu.vn/hung/new/"),
     ("what a build makes", "target/debug/mini-smtpd target/dovecot target/release/mini-smtpd"),
     ("files of the reader", "password .cargo/bin .cargo/config.toml 1-lan.smtp.txt recorded/"),
-    ("what the reader types", "DA DD aa by envelope htaccess mot"),
+    (
+        "what the reader types",
+        "tanstaaf c4c9334bac560ecc979e58001b3e22fb DA DD aa by envelope htaccess mot",
+    ),
     ("what an exercise adds", "XCOUNT XSTATE Xcount Xstate"),
     ("the list of deviations", "D1 N1"),
 ];
