@@ -71,7 +71,7 @@ fn what_follows_auth_is_hidden_however_it_is_typed() {
     let shown = log.lines().find(|line| line.contains("secret"));
     assert_eq!(shown, None);
     assert!(
-        log.contains("[1] C: AUTH PLAIN *\n[1] in") && log.contains("[1] C: FROB shown"),
+        log.contains("[1] C: AUTH PLAIN *   (Connected)\n") && log.contains("[1] C: FROB shown"),
         "{log}"
     );
 }

@@ -28,7 +28,7 @@ pub struct Channel<'a, R, W> {
     writer: W,
     /// Replies that were given to the channel and not sent yet.
     held: Vec<u8>,
-    /// What is seen of the conversation.
+    /// What is seen of the conversation, for warnings and the recording.
     pub transcript: Transcript,
     deadline: &'a Deadline,
     /// Whether the last piece of text was cut: the rest of its line gets no new time.
@@ -62,7 +62,7 @@ impl<'a, R: Read, W: Write> Channel<'a, R, W> {
     }
 
     /// Hears a command of at most `limit` octets, CRLF included. It is not noted yet: the caller
-    /// does so with [`Channel::note_heard`], or hides the secret in it from the transcript.
+    /// does so with [`Channel::note_heard`], or hides the secret in it.
     ///
     /// # Errors
     /// [`Ended::Gone`] if the client closed the connection, [`Ended::Late`] if the time is over.
@@ -101,7 +101,7 @@ impl<'a, R: Read, W: Write> Channel<'a, R, W> {
         }
         let line = self.lines.next(limit)?.ok_or_else(hung_up)?;
         self.in_cut_line = line.ending == Ending::Cut;
-        self.transcript.heard(&line);
+        self.transcript.heard_text(&line);
         Ok(line)
     }
 
@@ -117,9 +117,19 @@ impl<'a, R: Read, W: Write> Channel<'a, R, W> {
         parts.any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
     }
 
-    /// Notes the command that was heard last, as it came.
-    pub fn note_heard(&mut self) {
-        self.transcript.heard(&self.lines.last());
+    /// Notes the command that was heard last, as it came, and the state in which it finds the session.
+    pub fn note_heard(&mut self, state: &str) {
+        self.transcript.heard_command(&self.lines.last(), state);
+    }
+
+    /// Notes `shown` in the place of the command that was heard last, which holds a secret.
+    pub fn note_secret(&mut self, shown: &str, state: &str) {
+        self.transcript.heard_secret(shown, state);
+    }
+
+    /// Notes that something was heard, and not what: it may be a secret that was mistyped.
+    pub fn note_hidden(&mut self, state: &str) {
+        self.transcript.heard_hidden(state);
     }
 
     /// Sends the lines of one reply, at once or with the replies that follow.

@@ -123,7 +123,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
         }
         let heard = self.channel.hear_command(MAX_COMMAND_LINE)?;
         let parsed = command::parse(&heard, config);
-        self.note_heard(&parsed);
+        self.note_heard(&parsed, state.name());
         let command = match parsed {
             Ok(Command::User(_) | Command::Pass(_)) if !config.is_trusted(client, local) => {
                 let how = format_args!("--trust {client} allows it");
@@ -166,11 +166,11 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
 
     /// Notes the command that was heard, and no password: what was not understood may be one that was
     /// mistyped.
-    fn note_heard(&mut self, parsed: &Result<Command, Reply>) {
+    fn note_heard(&mut self, parsed: &Result<Command, Reply>, state: &str) {
         match parsed {
-            Ok(Command::Pass(_)) => self.channel.transcript.heard_secret("PASS *"),
-            Ok(_) => self.channel.note_heard(),
-            Err(_) => self.channel.transcript.heard_hidden(),
+            Ok(Command::Pass(_)) => self.channel.note_secret("PASS *", state),
+            Ok(_) => self.channel.note_heard(state),
+            Err(_) => self.channel.note_hidden(state),
         }
     }
 

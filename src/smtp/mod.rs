@@ -126,7 +126,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
         self.count_command()?;
         let heard = self.channel.hear_command(MAX_COMMAND_LINE)?;
         let parsed = command::parse(&heard, self.context.config);
-        self.note_heard(&parsed);
+        self.note_heard(&parsed, state.name());
         let (command, tolerated) = match parsed {
             Ok(parsed) => parsed,
             Err(refusal) => return self.answer(state, &refusal),
@@ -173,20 +173,20 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
 
     /// Notes the command that was heard, and no password. Where passwords are taken, what was not
     /// understood may be one that was mistyped.
-    fn note_heard(&mut self, parsed: &Result<(Command, Tolerated), Reply>) {
+    fn note_heard(&mut self, parsed: &Result<(Command, Tolerated), Reply>, state: &str) {
         let takes_none = self.context.access == Access::Everybody;
         match parsed {
-            Ok((Command::Auth(Mechanism::Plain, None), _)) => self.channel.note_heard(),
+            Ok((Command::Auth(Mechanism::Plain, None), _)) => self.channel.note_heard(state),
             Ok((Command::Auth(Mechanism::Plain, Some(response)), _)) => {
                 let shown = plain::without_password(response);
-                self.channel.transcript.heard_secret(&format!("AUTH PLAIN {shown}"));
+                self.channel.note_secret(&format!("AUTH PLAIN {shown}"), state);
             }
             Ok((Command::Auth(Mechanism::Unknown, _), _)) => {
-                self.channel.transcript.heard_secret("AUTH *")
+                self.channel.note_secret("AUTH *", state)
             }
-            Ok(_) => self.channel.note_heard(),
-            Err(_) if takes_none && !self.has_heard_secret() => self.channel.note_heard(),
-            Err(_) => self.channel.transcript.heard_hidden(),
+            Ok(_) => self.channel.note_heard(state),
+            Err(_) if takes_none && !self.has_heard_secret() => self.channel.note_heard(state),
+            Err(_) => self.channel.note_hidden(state),
         }
     }
 
@@ -241,11 +241,9 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
             Heard::TlsHello => Err(reply::TLS_HELLO),
         };
         match &response {
-            Ok(response) => {
-                self.channel.transcript.heard_secret(&plain::without_password(response))
-            }
-            Err(refusal) if *refusal == reply::CANCELLED => self.channel.note_heard(),
-            Err(_) => self.channel.transcript.heard_hidden(),
+            Ok(response) => self.channel.note_secret(&plain::without_password(response), "AUTH"),
+            Err(refusal) if *refusal == reply::CANCELLED => self.channel.note_heard("AUTH"),
+            Err(_) => self.channel.note_hidden("AUTH"),
         }
         Ok(response)
     }

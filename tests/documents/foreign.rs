@@ -24,7 +24,7 @@ pub const NAMES: &[(&str, &str)] = &[
     ("more of them", "SMTPRecipientsRefused"),
     ("system calls", "accept4 close fcntl fsync futex getpid openat recvfrom renameat sendto"),
     ("more of them", "setsockopt shutdown statx"),
-    ("commands", "cargo cat chmod diff fc mkdir nc pgrep sudo telnet time"),
+    ("commands", "cargo cat chmod diff fc mkdir nc pgrep sudo telnet time xattr"),
     ("packages and groups", "postfix wireshark"),
     ("flags of cargo and curl", "--crlf --head"),
     ("the environment", "HTTPS_PROXY localhost lo lo0 eth0"),

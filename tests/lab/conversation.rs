@@ -156,8 +156,11 @@ fn what_is_no_task_is_one_line_that_says_what_is() {
     for (args, wanted) in [
         (&[][..], "say what to do: talk, record, play or help"),
         (&["paly", "a.md"], "paly is unknown; lab help lists what there is"),
-        (&["talk", "a", "b"], "lab help shows the form"),
+        (&["talk", "a", "b", "c"], "lab help shows the form"),
         (&["talk", "nowhere"], "nowhere is no HOST:PORT"),
+        (&["talk", ""], "is no HOST:PORT"),
+        (&["talk", "127.0.0.1", ""], "127.0.0.1: is no HOST:PORT"),
+        (&["play"], "name a conversation, as in lab play README.md"),
         (&["record"], "lab help shows the form"),
         (&["play", "--patience", "soon", "a.md"], "--patience: \"soon\" is no time"),
         (&["play", "--fast", "a.md"], "unknown flag --fast"),
