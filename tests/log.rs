@@ -54,12 +54,10 @@ fn without_show_the_log_is_a_line_for_the_connection_and_one_for_the_message() {
     assert_eq!(server.log().lines().count(), 3, "{}", server.log());
 }
 
-#[cfg(unix)]
 #[test]
 fn show_shows_the_conversation_and_nothing_less_than_rust_log_asks_for() {
     for (level, has_states) in [("warn", false), ("trace", true), ("mini_smtpd=trace", true)] {
-        let first = format!("export RUST_LOG={level}");
-        let server = Server::start_after(&first, Tree::new(), "--show");
+        let server = Server::start_logging(level, Tree::new(), "--show");
         server.client().ask("QUIT", "221 ");
         wait_until("the conversation is in the log", || server.log().contains("S: 221 "));
         assert_eq!(server.log().contains("in Connected: Quit"), has_states, "{level}");
@@ -83,10 +81,9 @@ fn show_says_in_which_state_each_command_of_a_reader_finds_the_session() {
     }
 }
 
-#[cfg(unix)]
 #[test]
 fn at_the_level_trace_the_log_names_the_states_of_a_reader() {
-    let server = Server::start_after("export RUST_LOG=trace", pop3::tree(1), POP3);
+    let server = Server::start_logging("trace", pop3::tree(1), POP3);
     pop3::logged_in(&server).ask("QUIT", "+OK ");
     for state in ["Authorization", "Named", "Transaction"] {
         wait_until(state, || server.log().contains(&format!("now {state}\n")));

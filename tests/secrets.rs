@@ -11,7 +11,7 @@ fn watched(tapes: &Tree, flags: &str) -> Server {
     let tree = Tree::new();
     fs::write(tree.add("nuce.edu.vn/hung").join("password"), "secret").unwrap();
     let flags = format!("{flags} --record {}", tapes.root().display());
-    Server::start_after("export RUST_LOG=trace", tree, &flags)
+    Server::start_logging("trace", tree, &flags)
 }
 
 /// The texts of the recordings, in the order of their sessions.

@@ -358,7 +358,7 @@ mod tests {
             "b.vn/lan",
             "b.vn/an",
             "a.vn/postmaster",
-            "A.vn/upper",
+            "C.vn/upper",
             ".git/x",
             "b.vn/.x",
             "my_b.vn/lan",

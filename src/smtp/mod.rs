@@ -361,7 +361,12 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
         if reply.closes() {
             return Err(Ended::Done);
         }
-        self.errors = if reply.is_permanent_failure() { self.errors + 1 } else { 0 };
+        if reply.is_permanent_failure() {
+            self.errors += 1;
+        } else if reply.code / 100 != 3 {
+            // 334 and 354 ask for more; they are no answer yet (§4.2.1).
+            self.errors = 0;
+        }
         if self.errors < MAX_ERRORS {
             return Ok(());
         }
