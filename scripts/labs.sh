@@ -53,7 +53,8 @@ copy_source() {
 build() {
     git -C "$source" apply "$PWD/docs/labs/$1"
     CARGO_TARGET_DIR=$folder CARGO_PROFILE_DEV_DEBUG=0 RUSTFLAGS=-Awarnings \
-        cargo build --quiet --manifest-path "$source/Cargo.toml" --bin mini-smtpd
+        cargo build --quiet --manifest-path "$source/Cargo.toml" --bin mini-smtpd ||
+        { echo "FAIL  with $1 the server does not build"; exit 1; }
     git -C "$source" apply -R "$PWD/docs/labs/$1"
     mv "$folder/debug/mini-smtpd" "$work/$1"
 }
