@@ -2,11 +2,12 @@
 
 mod common;
 
+use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use common::pop3::{POP3, files_in, greeted, hear_lines, logged_in, mail, set_password, tree};
-use common::{Server, wait_until};
+use common::{Server, Tree, wait_until};
 
 #[test]
 fn a_mail_goes_in_by_smtp_and_out_by_pop3() {
@@ -207,4 +208,69 @@ fn ten_thousand_messages_are_listed_at_once() {
     assert_eq!(sizes[count - 1], format!("{count} {}", mail(count).replace('\n', "\r\n").len()));
     assert_eq!(uids[count - 1], format!("{count} {count}.m.host"));
     assert!(login + list < Duration::from_secs(5), "login {login:?}, LIST {list:?}");
+}
+
+/// A tree in which hung has so many messages that are long to read: all are one file of 64 MB that
+/// takes no room.
+fn slow_tree(messages: usize) -> Tree {
+    let tree = tree(0);
+    let file = tree.root().join("sparse");
+    fs::File::create(&file).unwrap().set_len(64 << 20).unwrap();
+    let new = tree.root().join("nuce.edu.vn/hung/new");
+    for number in 1..=messages {
+        fs::hard_link(&file, new.join(format!("{number}.m.host"))).unwrap();
+    }
+    tree
+}
+
+#[cfg(unix)]
+#[test]
+fn a_login_that_takes_long_ends_when_its_client_goes_or_the_server_stops() {
+    let mut server = Server::start_in(slow_tree(1_000), &format!("--show {POP3}"));
+    let log_in = || {
+        let mut client = greeted(&server);
+        client.ask("USER hung", "+OK ");
+        let logins = server.log().matches("C: PASS *").count();
+        client.say("PASS secret");
+        wait_until("it is heard", || server.log().matches("C: PASS *").count() > logins);
+        client
+    };
+    drop(log_in());
+    let began = Instant::now();
+    wait_until("the client is missed", || server.log().contains("] the client is gone"));
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+
+    // The mailbox is free again, or this would be IN-USE.
+    let mut client = log_in();
+    server.signal("-TERM");
+    client.expect("-ERR The server is stopping");
+    assert!(server.wait().success());
+    assert!(!server.log().contains("logged in"), "{}", server.log());
+}
+
+#[test]
+fn a_login_that_takes_long_is_answered_while_commands_wait() {
+    let server = Server::start_in(slow_tree(10), POP3);
+    let mut client = greeted(&server);
+    client.send("USER hung\r\nPASS secret\r\nSTAT\r\nQUIT\r\n");
+    // The client is there, though it will say no more.
+    client.close_write();
+    assert!(client.rest().ends_with("+OK Bye, 10 messages left\r\n"));
+}
+
+#[test]
+fn a_message_that_cannot_be_read_fills_no_log() {
+    let server = Server::start_in(tree(1), POP3);
+    let mut client = logged_in(&server);
+    let file = files_in(&server.tree, "new").remove(0);
+    fs::remove_file(&file).unwrap();
+    fs::create_dir(&file).unwrap();
+    for _ in 0..110 {
+        client.ask("RETR 1", "-ERR That message cannot be read now");
+        client.ask("NOOP", "+OK ");
+    }
+    wait_until("all warnings are there", || {
+        server.log().contains("more warnings about this client")
+    });
+    assert_eq!(server.log().matches("cannot read a message: ").count(), 100);
 }

@@ -9,7 +9,7 @@ pub mod recording;
 pub mod transcript;
 pub mod wire;
 
-use std::fmt::{Arguments, Display};
+use std::fmt::Display;
 use std::io::{self, ErrorKind, Read, Write};
 
 use self::heard::{Heard, WONT_TIMING_MARK, asks_for_timing_mark, is_http};
@@ -28,7 +28,8 @@ pub struct Channel<'a, R, W> {
     writer: W,
     /// Replies that were given to the channel and not sent yet.
     held: Vec<u8>,
-    transcript: Transcript,
+    /// What is seen of the conversation, for warnings and the recording.
+    pub transcript: Transcript,
     deadline: &'a Deadline,
     /// Whether the last piece of text was cut: the rest of its line gets no new time.
     in_cut_line: bool,
@@ -131,16 +132,6 @@ impl<'a, R: Read, W: Write> Channel<'a, R, W> {
         self.transcript.heard_hidden(state);
     }
 
-    /// Warns of what the client did, as [`Transcript::warn`] says.
-    pub fn warn(&mut self, what: Arguments) {
-        self.transcript.warn(what);
-    }
-
-    /// Adds a line to the recording of the session, if there is one.
-    pub fn record(&mut self, line: &str) {
-        self.transcript.record(line);
-    }
-
     /// Sends the lines of one reply, at once or with the replies that follow.
     ///
     /// # Errors
@@ -190,9 +181,9 @@ impl<'a, R: Read, W: Write> Channel<'a, R, W> {
             ended = failed;
         }
         if let Ended::Gone(_) = ended {
-            self.record("C: (half-closed)");
+            self.transcript.record("C: (half-closed)");
         }
-        self.record("S: (closed)");
+        self.transcript.record("S: (closed)");
         ended
     }
 

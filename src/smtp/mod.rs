@@ -341,7 +341,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
                 reply::OK
             }
             Err(reply) => {
-                self.channel.warn(format_args!("{size} from {sender} refused: {reply}"));
+                self.channel.transcript.warn(format_args!("{size} from {sender} refused: {reply}"));
                 reply
             }
         }
@@ -377,7 +377,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
     /// Tells the client why no more line is waited for.
     fn explain(&mut self, late: Late) -> Ended {
         if late == Late::Stopping {
-            self.channel.record("do: stop");
+            self.channel.transcript.record("do: stop");
         }
         self.send_last(&reply::late(late, self.context.config))
     }
