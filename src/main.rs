@@ -11,6 +11,7 @@ mod login;
 mod mailboxes;
 mod pool;
 mod pop3;
+mod relay;
 mod server;
 mod session_limit;
 mod smtp;

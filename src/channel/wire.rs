@@ -96,6 +96,18 @@ impl Deadline {
         }
     }
 
+    /// Gives what follows this time, from its [`Deadline::start`] on.
+    pub fn allow(&self, time: Duration) {
+        self.allowed.set(time);
+        self.restart();
+    }
+
+    /// The time that each line has.
+    #[cfg(test)]
+    pub fn allowed(&self) -> Duration {
+        self.allowed.get()
+    }
+
     /// Gives the next line its full time, from its [`Deadline::start`] on.
     pub fn restart(&self) {
         self.began.set(None);
