@@ -281,6 +281,7 @@ impl Port {
     fn converse(&self, client: Client) -> io::Result<Ended> {
         let Client { stream, address, session, admission } = client;
         let Common { config, mailboxes, guesses, stop, .. } = &*self.common;
+        let local = stream.local_addr()?.ip();
         let (busy, threads) = (self.load.busy(), self.load.threads);
         let (stop, load) = (Arc::clone(stop), Arc::clone(&self.load));
         // Each protocol has its deadline; the wire borrows it to the end.
@@ -291,7 +292,7 @@ impl Port {
                 deadline = Deadline::new(config.timeout, load, stop);
                 wire = Wire::new(stream, &deadline)?;
                 let (client, deadline) = (address.ip(), &deadline);
-                let context = smtp::Context { session, client, config, mailboxes, deadline };
+                let context = smtp::Context { session, client, local, config, mailboxes, deadline };
                 let mut conversation = smtp::Conversation::new(&wire, &wire, context);
                 let ended = conversation.run();
                 // Before the client hears the farewell: it may come back at once.
@@ -301,7 +302,6 @@ impl Port {
             Protocol::Pop3 => {
                 info!("[{session}] {address} connected for POP3, {busy} of {threads} threads busy");
                 deadline = Deadline::patient(pop3::timeout(config), stop);
-                let local = stream.local_addr()?.ip();
                 wire = Wire::new(stream, &deadline)?;
                 let context = pop3::Context {
                     session,

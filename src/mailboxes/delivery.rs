@@ -3,6 +3,7 @@
 //! Guarantee: a file appears in `new/` whole or not at all, and after [`Delivery::publish`] it
 //! survives a power cut. The order is the guarantee: write, fsync, rename, fsync of the folder.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, ErrorKind, Write};
@@ -10,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::{Mailbox, StoreError, look};
+use super::{Mailbox, Recipient, StoreError, look, queue};
 use crate::address::is_domain;
 
 /// The octets that are collected before they are written to every file.
@@ -41,12 +42,13 @@ pub struct RecipientFile {
 }
 
 impl Delivery {
-    /// Creates the message's file in `tmp/` of each mailbox; one that is named twice gets one file.
+    /// Creates the message's file in `tmp/` of each mailbox; one that is named twice gets one file. A
+    /// file in a queue begins with the addresses of its recipients.
     ///
     /// # Errors
     /// When one of them cannot be created; the others are removed.
     pub fn begin(
-        mailboxes: &[Mailbox],
+        recipients: &[Recipient],
         hostname: &str,
         sync: bool,
     ) -> Result<Delivery, StoreError> {
@@ -55,10 +57,13 @@ impl Delivery {
         let id = new_id(now, std::process::id(), count);
         let name = format!("{}.{id}.{hostname}", now.as_secs());
         let mut delivery = Delivery { files: Vec::new(), block: Vec::new(), id, sync };
-        for mailbox in mailboxes {
+        for Recipient { mailbox, .. } in recipients {
             if delivery.files.iter().all(|file| file.mailbox != *mailbox) {
                 delivery.files.push(RecipientFile::create(mailbox, &name, sync)?);
             }
+        }
+        for file in &mut delivery.files {
+            file.write(queue::forward_paths(recipients, &file.mailbox).as_bytes())?;
         }
         Ok(delivery)
     }
@@ -120,6 +125,34 @@ impl Delivery {
         }
         // From here on `drop` has nothing to remove.
         Ok(self.files.drain(..).map(|file| file.path).collect())
+    }
+
+    /// Puts the message, which is in one file, into a folder of the same Maildir, in the place of what
+    /// has this name there, and with this modification time.
+    ///
+    /// # Errors
+    /// When it cannot be there; then nothing has changed.
+    pub fn replace(
+        mut self,
+        folder: &str,
+        name: &OsStr,
+        modified: SystemTime,
+    ) -> Result<(), StoreError> {
+        self.flush()?;
+        for file in &mut self.files {
+            file.file.set_modified(modified).map_err(|e| file.failed(e))?;
+            if self.sync {
+                file.sync_text()?;
+            }
+            let folder = look::at_folder(&file.mailbox.folder, folder);
+            let moved = folder.and_then(|folder| {
+                rename(&file.path, &folder.join(name))?;
+                if self.sync { sync_folder(&folder) } else { Ok(()) }
+            });
+            moved.map_err(|e| file.failed(e))?;
+        }
+        self.files.clear();
+        Ok(())
     }
 }
 
@@ -248,21 +281,36 @@ fn create_file(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// Creates `tmp`, `new` and `cur` in a user's folder, which must be there itself.
+/// Creates `tmp`, `new` and `cur` in a user's folder, which must be there itself, or in a queue, which
+/// is made with them.
 pub(super) fn create_maildir(folder: &Path, sync: bool) -> io::Result<()> {
-    look::at_mailbox(folder)?;
-    for name in ["tmp", "new", "cur"] {
-        #[cfg_attr(not(unix), allow(unused_mut))]
-        let mut builder = fs::DirBuilder::new();
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        match builder.create(folder.join(name)) {
-            // Another session was faster, or only one of the three lacked.
-            Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
-            result => result?,
+    if folder.ends_with(queue::FOLDER)
+        && let Some(domain) = folder.parent()
+    {
+        look::at_one(domain)?;
+        create_folder(folder)?;
+        if sync {
+            sync_folder(domain)?;
         }
     }
+    look::at_mailbox(folder)?;
+    for name in ["tmp", "new", "cur"] {
+        create_folder(&folder.join(name))?;
+    }
     if sync { sync_folder(folder) } else { Ok(()) }
+}
+
+/// Creates one folder that, on Unix, nobody else can read.
+fn create_folder(folder: &Path) -> io::Result<()> {
+    #[cfg_attr(not(unix), allow(unused_mut))]
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    match builder.create(folder) {
+        // Another session was faster, or only one of the three lacked.
+        Err(e) if e.kind() == ErrorKind::AlreadyExists => Ok(()),
+        result => result,
+    }
 }
 
 /// Waits until the names in `folder` are on disk: without this a power cut can undo a rename.
@@ -306,8 +354,8 @@ mod tests {
     use crate::testing::Tree;
 
     fn begin(tree: &Tree, mailboxes: &[&str]) -> Delivery {
-        let mailbox = |name: &&str| Mailbox { folder: tree.add(name) };
-        let mailboxes: Vec<Mailbox> = mailboxes.iter().map(mailbox).collect();
+        let mailbox = |name: &&str| Recipient::from(Mailbox { folder: tree.add(name) });
+        let mailboxes: Vec<Recipient> = mailboxes.iter().map(mailbox).collect();
         Delivery::begin(&mailboxes, "localhost", true).unwrap()
     }
 

@@ -9,6 +9,7 @@ mod look;
 mod maildrop;
 mod note;
 mod open_files;
+mod queue;
 pub mod startup;
 mod stored_message;
 
@@ -19,13 +20,14 @@ use std::time::Duration;
 
 pub use delivery::Delivery;
 pub use maildrop::{Absent, Maildrop, Updated};
+pub use queue::{Queue, Queued, Schedule};
 pub use stored_message::StoredMessage;
 
 use delivery::{at, is_our_name};
 use maildrop::Locks;
 use open_files::{OpenFiles, Reserved};
 
-use crate::address::{Address, ForwardPath, is_domain, parse_forward_path};
+use crate::address::{Address, ForwardPath, ReversePath, is_domain, parse_forward_path};
 
 /// A file in `tmp/` of that age belongs to no delivery that still runs.
 const STALE: Duration = Duration::from_secs(36 * 60 * 60);
@@ -50,6 +52,15 @@ pub struct Mailbox {
     folder: PathBuf,
 }
 
+/// A recipient of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recipient {
+    /// Where the message goes: a user's mailbox, or a queue.
+    mailbox: Mailbox,
+    /// Whose it is, if it is sent on.
+    elsewhere: Option<Address>,
+}
+
 /// Why the store could not do it; the log has the details.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StoreError {
@@ -62,6 +73,8 @@ pub enum StoreError {
 #[derive(Debug)]
 pub enum Found {
     Mailbox(Mailbox),
+    /// The domain is not here, but its mail can be sent on.
+    Elsewhere(Recipient),
     NoSuchUser,
     NoSuchDomain,
 }
@@ -86,11 +99,22 @@ impl MailboxTree {
             ForwardPath::Postmaster => {
                 self.postmaster_domain().and_then(|domain| self.look_up("postmaster", &domain))
             }
-            ForwardPath::Address(Address { local_part, domain }) => {
-                self.look_up(&local_part.to_ascii_lowercase(), &domain.to_ascii_lowercase())
-            }
+            ForwardPath::Address(address) => self.find_address(address),
         };
         found.map_err(StoreError::logged)
+    }
+
+    /// Finds whoever sent a message, to report to; `None` if that is nobody.
+    ///
+    /// # Errors
+    /// Those of [`MailboxTree::find`].
+    pub fn find_sender(&self, reverse_path: &ReversePath) -> Result<Option<Recipient>, StoreError> {
+        let ReversePath::Address(address) = reverse_path else { return Ok(None) };
+        Ok(match self.find_address(address).map_err(StoreError::logged)? {
+            Found::Mailbox(mailbox) => Some(mailbox.into()),
+            Found::Elsewhere(recipient) => Some(recipient),
+            Found::NoSuchUser | Found::NoSuchDomain => None,
+        })
     }
 
     /// The addresses of `user` in all domains, in alphabetical order.
@@ -139,12 +163,12 @@ impl MailboxTree {
         self.open_files.reserve(recipients)
     }
 
-    /// Begins a delivery to all of `mailboxes`; one that is named twice gets one copy.
+    /// Begins a delivery to all of `recipients`; a mailbox or queue that is named twice gets one copy.
     ///
     /// # Errors
     /// When a file cannot be created in one of them; then nothing is left in any.
-    pub fn deliver(&self, mailboxes: &[Mailbox]) -> Result<Delivery, StoreError> {
-        Delivery::begin(mailboxes, &self.hostname, self.sync)
+    pub fn deliver(&self, recipients: &[Recipient]) -> Result<Delivery, StoreError> {
+        Delivery::begin(recipients, &self.hostname, self.sync)
     }
 
     /// Removes what crashed servers left in `tmp/`, and says how many files that were.
@@ -152,17 +176,33 @@ impl MailboxTree {
     /// # Errors
     /// When the tree cannot be read; a file that cannot be removed stays.
     pub fn sweep(&self) -> io::Result<usize> {
-        Ok(self.all()?.iter().map(sweep_mailbox).sum())
+        let mut mailboxes = self.all()?;
+        mailboxes.extend(self.queues()?.into_iter().map(Queue::into_mailbox));
+        Ok(mailboxes.iter().map(sweep_mailbox).sum())
     }
 
-    /// The domains that have no postmaster, though they must (§4.5.1).
+    /// The domains that have no postmaster, though they must (§4.5.1), and no next hop that has one.
     ///
     /// # Errors
     /// When the tree cannot be read.
     pub fn domains_without_postmaster(&self) -> io::Result<Vec<String>> {
         let mut domains = self.domains()?;
-        domains.retain(|domain| !self.has_postmaster(domain));
+        domains.retain(|domain| {
+            !self.has_postmaster(domain) && !matches!(self.queue_of(domain), Ok(Some(_)))
+        });
         Ok(domains)
+    }
+
+    /// Finds an address: here, where its case does not matter, else elsewhere, where it may.
+    fn find_address(&self, address: &Address) -> io::Result<Found> {
+        let domain = address.domain.to_ascii_lowercase();
+        let found = self.look_up(&address.local_part.to_ascii_lowercase(), &domain)?;
+        if let Found::NoSuchUser = found
+            && let Some(mailbox) = self.queue_of(&domain)?
+        {
+            return Ok(Found::Elsewhere(Recipient { mailbox, elsewhere: Some(address.clone()) }));
+        }
+        Ok(found)
     }
 
     /// Finds the mailbox of `user` in `domain`, both in lower case.
@@ -185,7 +225,7 @@ impl MailboxTree {
         for domain in domains {
             match self.look_up(user, domain) {
                 Ok(Found::Mailbox(mailbox)) => mailboxes.push(mailbox),
-                Ok(Found::NoSuchUser | Found::NoSuchDomain) => {}
+                Ok(Found::Elsewhere(_) | Found::NoSuchUser | Found::NoSuchDomain) => {}
                 Err(e) if domains.len() > 1 => log::warn!("leaving out {domain}: {e}"),
                 Err(e) => return Err(e),
             }
@@ -258,6 +298,19 @@ impl Mailbox {
     /// Where the note `name` lies or belongs.
     pub fn note_path(&self, name: &'static str) -> PathBuf {
         self.folder.join(name)
+    }
+}
+
+impl Recipient {
+    /// The recipient's address here, as the tree spells it; `None` if its mail is sent on.
+    pub fn address(&self) -> Option<String> {
+        self.elsewhere.is_none().then(|| self.mailbox.address())
+    }
+}
+
+impl From<Mailbox> for Recipient {
+    fn from(mailbox: Mailbox) -> Recipient {
+        Recipient { mailbox, elsewhere: None }
     }
 }
 
@@ -429,7 +482,8 @@ mod tests {
         let tree = Tree::empty();
         let mailbox = tree.add("a.vn/lan");
         let hour = Duration::from_secs(3600);
-        let delivery = Delivery::begin(&[Mailbox { folder: mailbox.clone() }], "localhost", false);
+        let delivery =
+            Delivery::begin(&[Mailbox { folder: mailbox.clone() }.into()], "localhost", false);
         let name = tree.files()[0].file_name().unwrap().to_str().unwrap().to_owned();
         drop(delivery);
         let make_old = |path: &Path, age: Duration| {

@@ -20,7 +20,10 @@ pub fn inspect(tree: &MailboxTree) -> Result<Vec<String>, String> {
              with --mailboxes, or {advice}"
         )
     })?;
-    if addresses.is_empty() {
+    for problem in tree.wrong_next_hops().unwrap_or_default() {
+        warn!("{problem}");
+    }
+    if addresses.is_empty() && !tree.has_routes().unwrap_or(false) {
         return Err(format!("the mailbox tree {root} has no mailbox; {advice}"));
     }
     for domain in tree.domains_without_postmaster().unwrap_or_default() {

@@ -22,12 +22,13 @@ use self::message::{MAX_TEXT_LINE, Message, Progress};
 use self::reply::Reply;
 use self::session::{Envelope, Greeting, State, Step};
 use self::trace_fields::TraceFields;
+use crate::address::{ForwardPath, ReversePath};
 use crate::channel::recording::Recording;
 use crate::channel::transcript::Transcript;
 use crate::channel::wire::{Deadline, Late};
 use crate::channel::{Channel, Ended};
 use crate::config::Config;
-use crate::mailboxes::{Delivery, Found, MailboxTree, StoreError};
+use crate::mailboxes::{Delivery, Found, MailboxTree, Recipient, StoreError};
 
 /// So many replies of 5xx in a row end the session.
 ///
@@ -46,6 +47,8 @@ pub struct Context<'a> {
     pub session: u64,
     /// The client's address.
     pub client: IpAddr,
+    /// Our address, to which it connected.
+    pub local: IpAddr,
     pub config: &'a Config,
     pub mailboxes: &'a MailboxTree,
     pub deadline: &'a Deadline,
@@ -128,7 +131,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
         match state.step(command, self.context.config) {
             Step::Reply(state, reply) => self.answer(state, &reply),
             Step::Find(greeting, envelope, forward_path) => {
-                let found = self.context.mailboxes.find(&forward_path);
+                let found = self.find(&envelope.reverse_path, &forward_path);
                 let (state, reply) = State::after_rcpt(greeting, envelope, found);
                 self.answer(state, &reply)
             }
@@ -165,22 +168,41 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
         }
     }
 
+    /// Finds a recipient here or, for those whom this server serves, elsewhere.
+    fn find(
+        &self,
+        reverse_path: &ReversePath,
+        forward_path: &ForwardPath,
+    ) -> Result<Recipient, Reply> {
+        let Context { client, local, config, mailboxes, .. } = self.context;
+        match mailboxes.find(forward_path).map_err(reply::cannot_store)? {
+            Found::Mailbox(mailbox) => Ok(mailbox.into()),
+            Found::Elsewhere(_) if !config.is_trusted(client, local) => Err(reply::NO_RELAY),
+            Found::Elsewhere(recipient) => {
+                let sender = mailboxes.find_sender(reverse_path).map_err(reply::cannot_store)?;
+                let is_known = sender.is_some() || *reverse_path == ReversePath::Null;
+                is_known.then_some(recipient).ok_or(reply::NO_WAY_BACK)
+            }
+            Found::NoSuchUser => Err(reply::NO_SUCH_USER),
+            Found::NoSuchDomain => Err(reply::NO_RELAY),
+        }
+    }
+
     /// Answers VRFY (§3.5.2).
     fn verify(&self, whom: &Whom) -> Reply {
-        let addresses = match whom {
-            Whom::User(user) => self.context.mailboxes.addresses_of(user),
-            Whom::Mailbox(forward_path) => {
-                self.context.mailboxes.find(forward_path).map(|found| match found {
-                    Found::Mailbox(mailbox) => vec![mailbox.address()],
-                    Found::NoSuchUser | Found::NoSuchDomain => Vec::new(),
-                })
-            }
-        };
-        match addresses.as_deref() {
-            Ok([]) => reply::NO_SUCH_USER,
-            Ok([address]) => reply::verified(address),
-            Ok(_) => reply::AMBIGUOUS_USER,
-            Err(error) => reply::cannot_store(*error),
+        match whom {
+            Whom::User(user) => match self.context.mailboxes.addresses_of(user).as_deref() {
+                Ok([]) => reply::NO_SUCH_USER,
+                Ok([address]) => reply::verified(address),
+                Ok(_) => reply::AMBIGUOUS_USER,
+                Err(error) => reply::cannot_store(*error),
+            },
+            Whom::Mailbox(forward_path) => match self.find(&ReversePath::Null, forward_path) {
+                Ok(recipient) => {
+                    recipient.address().map_or(reply::NOT_VERIFIED, |here| reply::verified(&here))
+                }
+                Err(refusal) => refusal,
+            },
         }
     }
 

@@ -7,7 +7,7 @@ use super::command::{Command, Whom};
 use super::reply::{self, Reply};
 use crate::address::{ForwardPath, ReversePath};
 use crate::config::Config;
-use crate::mailboxes::{Found, Mailbox, StoreError};
+use crate::mailboxes::Recipient;
 
 /// What the session has agreed on so far.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ pub struct Greeting {
 pub struct Envelope {
     pub reverse_path: ReversePath,
     /// A recipient named twice stands here twice.
-    pub recipients: Vec<Mailbox>,
+    pub recipients: Vec<Recipient>,
 }
 
 /// What is to be done about a command.
@@ -119,20 +119,18 @@ impl State {
         }
     }
 
-    /// Goes on with what the store knows of the recipient that RCPT named (§4.1.1.3).
+    /// Goes on with the recipient that RCPT named, or the reason why it is refused (§4.1.1.3).
     pub fn after_rcpt(
         greeting: Greeting,
         mut envelope: Envelope,
-        found: Result<Found, StoreError>,
+        found: Result<Recipient, Reply>,
     ) -> (State, Reply) {
         let reply = match found {
-            Ok(Found::Mailbox(mailbox)) => {
-                envelope.recipients.push(mailbox);
+            Ok(recipient) => {
+                envelope.recipients.push(recipient);
                 reply::RECIPIENT_OK
             }
-            Ok(Found::NoSuchUser) => reply::NO_SUCH_USER,
-            Ok(Found::NoSuchDomain) => reply::NO_RELAY,
-            Err(error) => reply::cannot_store(error),
+            Err(refusal) => refusal,
         };
         if envelope.recipients.is_empty() {
             (State::Mail(greeting, envelope.reverse_path), reply)

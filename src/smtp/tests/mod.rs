@@ -4,6 +4,7 @@ mod bounds;
 mod browsers;
 mod commands;
 mod course_notes;
+mod elsewhere;
 mod forms;
 mod keyboard;
 mod line_ends;
@@ -53,7 +54,8 @@ fn run(store: &Store, reader: impl Read, writer: impl Write) {
     let deadline =
         Deadline::new(Duration::from_secs(1), Arc::new(Load::new(1)), StopFlag::default());
     let client = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    let context = Context { session: 1, client, config, mailboxes, deadline: &deadline };
+    let deadline = &deadline;
+    let context = Context { session: 1, client, local: client, config, mailboxes, deadline };
     let mut conversation = Conversation::new(reader, writer, context);
     let ended = conversation.run();
     conversation.close(ended);

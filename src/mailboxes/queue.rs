@@ -1,0 +1,631 @@
+//! The queue of a domain whose mail is sent on: the Maildir `<domain>/@queue/` (§4.5.4.1).
+//!
+//! A file is one message, with its envelope in front. Its name tells when it arrived, and its
+//! modification time when it is tried next: `touch` tries it now, `rm` gives it up. Several servers may
+//! share a tree: whoever sends a message has locked its file.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::delivery::{at, rename_to_free};
+use super::{Mailbox, MailboxTree, Recipient, StoreError, StoredMessage, look, note};
+use crate::address::{Address, ForwardPath, ReversePath, parse_forward_path, parse_reverse_path};
+
+/// The folder, which no user's can be: names from the network hold no `@`.
+pub const FOLDER: &str = "@queue";
+/// The note that says where a domain's mail is sent on to.
+const NEXT_HOP: &str = "next-hop";
+/// The octets of a message that are copied at once.
+const BLOCK: usize = 32 * 1024;
+
+/// The queue of one domain.
+#[derive(Debug, Clone)]
+pub struct Queue {
+    mailbox: Mailbox,
+}
+
+/// When a message is tried, and for how long (§4.5.4.1).
+#[derive(Debug, Clone, Copy)]
+pub struct Schedule {
+    /// The shortest time between two tries.
+    pub retry: Duration,
+    /// The age at which a message is given up, after one more try.
+    pub give_up: Duration,
+}
+
+/// A message in a queue, which this process has locked as long as it has this.
+#[derive(Debug)]
+pub struct Queued {
+    queue: Mailbox,
+    path: PathBuf,
+    file: File,
+    next_try: SystemTime,
+    pub arrived: SystemTime,
+    pub reverse_path: ReversePath,
+    pub recipients: Vec<Address>,
+    /// Where the text begins in the file.
+    text_at: u64,
+}
+
+impl MailboxTree {
+    /// The queues that there are: a domain has one from its first message on.
+    ///
+    /// # Errors
+    /// When the tree cannot be read.
+    pub fn queues(&self) -> io::Result<Vec<Queue>> {
+        let folders = self.domains()?.into_iter().map(|domain| self.root.join(domain).join(FOLDER));
+        let queues =
+            folders.filter(|folder| fs::symlink_metadata(folder).is_ok_and(|m| m.is_dir()));
+        Ok(queues.map(|folder| Queue { mailbox: Mailbox { folder } }).collect())
+    }
+
+    /// The queue for `domain`, if its mail is sent on, wherever to.
+    pub(super) fn queue_of(&self, domain: &str) -> io::Result<Option<Mailbox>> {
+        let domain = self.root.join(domain);
+        match fs::symlink_metadata(domain.join(NEXT_HOP)) {
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(e),
+            Ok(_) => Ok(Some(Mailbox { folder: domain.join(FOLDER) })),
+        }
+    }
+
+    /// Whether the mail of any domain is sent on.
+    ///
+    /// # Errors
+    /// When the tree cannot be read.
+    pub fn has_routes(&self) -> io::Result<bool> {
+        Ok(self.domains()?.iter().any(|domain| matches!(self.queue_of(domain), Ok(Some(_)))))
+    }
+
+    /// What is wrong with the next hops of each domain: one line that says what to do.
+    ///
+    /// # Errors
+    /// When the tree cannot be read.
+    pub fn wrong_next_hops(&self) -> io::Result<Vec<String>> {
+        let mut wrong = Vec::new();
+        for domain in self.domains()? {
+            let is_sent_on = matches!(self.queue_of(&domain), Ok(Some(_)));
+            let domain = self.root.join(domain);
+            wrong.extend(next_hops(&domain).err().filter(|_| is_sent_on));
+            let misnamed = domain.join("next-hop.txt");
+            if misnamed.exists() {
+                wrong
+                    .push(format!("{} is not read: its name must be next-hop", misnamed.display()));
+            }
+        }
+        Ok(wrong)
+    }
+}
+
+impl Queue {
+    /// The domain whose mail waits here.
+    pub fn domain(&self) -> String {
+        let domain = self.domain_folder().file_name().unwrap_or_default();
+        domain.to_string_lossy().into_owned()
+    }
+
+    /// The next hops of the domain, in the order in which they are tried.
+    ///
+    /// # Errors
+    /// One line that says what to do, if there is none.
+    pub fn next_hops(&self) -> Result<Vec<String>, String> {
+        next_hops(self.domain_folder())
+    }
+
+    /// When a message came or went last.
+    pub fn changed(&self) -> Option<SystemTime> {
+        fs::symlink_metadata(self.mailbox.folder.join("new")).and_then(|new| new.modified()).ok()
+    }
+
+    /// The messages, and when each is tried next.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn list(&self) -> io::Result<Vec<(PathBuf, SystemTime)>> {
+        let mut messages = Vec::new();
+        let new = match look::at_folder(&self.mailbox.folder, "new") {
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(messages),
+            result => result?,
+        };
+        for entry in fs::read_dir(new)? {
+            let entry = entry?;
+            let is_hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
+            // What is gone in the meantime was sent by somebody else.
+            if let Ok(metadata) = entry.metadata()
+                && !is_hidden
+            {
+                messages.push((entry.path(), metadata.modified()?));
+            }
+        }
+        Ok(messages)
+    }
+
+    /// Locks a message, and notes that it is tried now; `None` if it is no longer due, or somebody else
+    /// sends it. What is no message that can be sent moves to `cur/`.
+    ///
+    /// # Errors
+    /// When files cannot be opened or changed now.
+    pub fn take(&self, path: &Path, schedule: &Schedule) -> io::Result<Option<Queued>> {
+        match self.try_to_take(path, schedule) {
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+            Err(e) if is_about_the_file(e.kind()) => {
+                self.put_aside(path)?;
+                log::error!("{} is no message to send, and now in cur: {e}", path.display());
+                Ok(None)
+            }
+            result => result.map_err(|e| at(path, e)),
+        }
+    }
+
+    fn try_to_take(&self, path: &Path, schedule: &Schedule) -> io::Result<Option<Queued>> {
+        look::at_folder(&self.mailbox.folder, "new")?;
+        let file = look::open_file_to_change(path)?;
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(e)) => return Err(e),
+            Ok(()) => {}
+        }
+        // Who had the lock before may have sent it, put another in its place, or tried it.
+        let now = SystemTime::now();
+        if !look::is_at(&file, path)? || !schedule.is_due(file.metadata()?.modified()?, now) {
+            return Ok(None);
+        }
+        let arrived = arrival(path);
+        let next_try = schedule.next_try(arrived, now);
+        file.set_modified(next_try)?;
+        let (reverse_path, recipients, text_at) = read_envelope(&file)?;
+        let (queue, path) = (self.mailbox.clone(), path.to_owned());
+        Ok(Some(Queued { queue, path, file, next_try, arrived, reverse_path, recipients, text_at }))
+    }
+
+    /// Moves what is no message to `cur/`, as it is.
+    fn put_aside(&self, path: &Path) -> io::Result<()> {
+        let cur = look::at_folder(&self.mailbox.folder, "cur")?;
+        rename_to_free(path, &cur.join(path.file_name().unwrap_or_default()))
+    }
+
+    /// The Maildir that the queue is.
+    pub(super) fn into_mailbox(self) -> Mailbox {
+        self.mailbox
+    }
+
+    fn domain_folder(&self) -> &Path {
+        self.mailbox.folder.parent().unwrap_or(&self.mailbox.folder)
+    }
+}
+
+impl Schedule {
+    /// Whether a message is to be tried that has this modification time. One that is further ahead than
+    /// the longest wait is due: the clock has jumped.
+    pub fn is_due(&self, next_try: SystemTime, now: SystemTime) -> bool {
+        next_try <= now || next_try > now + self.longest_wait()
+    }
+
+    /// Whether a message has waited so long that it is not tried again.
+    pub fn is_over(&self, arrived: SystemTime) -> bool {
+        arrived.elapsed().is_ok_and(|age| age >= self.give_up)
+    }
+
+    /// Each wait is as long as the message is old.
+    ///
+    /// Deviation: §4.5.4.1 wants half an hour at least; but here somebody is watching.
+    fn next_try(&self, arrived: SystemTime, now: SystemTime) -> SystemTime {
+        let age = now.duration_since(arrived).unwrap_or_default();
+        now + age.clamp(self.retry, self.longest_wait())
+    }
+
+    fn longest_wait(&self) -> Duration {
+        60 * self.retry
+    }
+}
+
+impl Queued {
+    /// The text of the message, without the envelope, and its size on the wire.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn text(&self) -> io::Result<(StoredMessage<&File>, u64)> {
+        let size = StoredMessage::new(self.file_at_text()?).size()?;
+        Ok((StoredMessage::new(self.file_at_text()?), size))
+    }
+
+    /// Removes the message, which is done with.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn remove(&self) -> Result<(), StoreError> {
+        let removed = look::at_folder(&self.queue.folder, "new").and_then(|_| {
+            // Somebody may have put another file there.
+            if look::is_at(&self.file, &self.path)? { fs::remove_file(&self.path) } else { Ok(()) }
+        });
+        match removed {
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
+            result => result.map_err(|e| self.failed(e)),
+        }
+    }
+
+    /// Leaves the message to these recipients only, in one step; unless it was given up meanwhile.
+    ///
+    /// # Errors
+    /// When there is no room for the shorter copy; then the message is as before.
+    pub fn shorten(&self, tree: &MailboxTree, recipients: &[Address]) -> Result<(), StoreError> {
+        if !look::is_at(&self.file, &self.path).unwrap_or(false) {
+            return Ok(());
+        }
+        self.copy(tree, recipients, "", "new")
+    }
+
+    /// Keeps a copy in `cur/` to these recipients, with the reasons in front of it.
+    ///
+    /// # Errors
+    /// When there is no room for it.
+    pub fn keep(
+        &self,
+        tree: &MailboxTree,
+        recipients: &[Address],
+        reasons: &str,
+    ) -> Result<(), StoreError> {
+        self.copy(tree, recipients, reasons, "cur")
+    }
+
+    /// Where the message lies, for the log.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Puts a copy of the message, with other recipients, into a folder of the queue.
+    fn copy(
+        &self,
+        tree: &MailboxTree,
+        recipients: &[Address],
+        reasons: &str,
+        folder: &str,
+    ) -> Result<(), StoreError> {
+        let elsewhere = |address: &Address| Recipient {
+            mailbox: self.queue.clone(),
+            elsewhere: Some(address.clone()),
+        };
+        let recipients: Vec<Recipient> = recipients.iter().map(elsewhere).collect();
+        let mut copy = tree.deliver(&recipients)?;
+        let mut text = self.file_at_text().map_err(|e| self.failed(e))?;
+        let mut block = [0; BLOCK];
+        for file in copy.files_mut() {
+            let return_path = format!("{reasons}Return-Path: {}\n", self.reverse_path);
+            file.write_head(return_path.as_bytes())?;
+            loop {
+                let count = text.read(&mut block).map_err(|e| self.failed(e))?;
+                if count == 0 {
+                    break;
+                }
+                file.write_head(&block[..count])?;
+            }
+        }
+        copy.replace(folder, self.path.file_name().unwrap_or_default(), self.next_try)
+    }
+
+    fn file_at_text(&self) -> io::Result<&File> {
+        let mut file = &self.file;
+        file.seek(SeekFrom::Start(self.text_at))?;
+        Ok(file)
+    }
+
+    fn failed(&self, error: io::Error) -> StoreError {
+        StoreError::logged(at(&self.path, error))
+    }
+}
+
+/// The recipients whose mail waits in the queue `folder`, as they stand in front of the message.
+pub fn forward_paths(recipients: &[Recipient], mailbox: &Mailbox) -> String {
+    let here = recipients.iter().filter(|recipient| recipient.mailbox == *mailbox);
+    let addresses = here.filter_map(|recipient| recipient.elsewhere.as_ref());
+    addresses.map(|address| format!("Forward-Path: <{address}>\n")).collect()
+}
+
+/// Reads the next hops of the domain in this folder.
+fn next_hops(domain: &Path) -> Result<Vec<String>, String> {
+    let path = domain.join(NEXT_HOP);
+    let wrong =
+        |what: &str| format!("{} {what}: it takes lines such as 127.0.0.1:2526", path.display());
+    let lines = look::at_one(domain).and_then(|_| note::read_lines(&path));
+    let lines = lines.map_err(|e| wrong(&format!("cannot be read ({e})")))?;
+    match lines.iter().find(|line| !is_next_hop(line)) {
+        Some(line) => Err(wrong(&format!("has the line {line:?}"))),
+        None if lines.is_empty() => Err(wrong("has no line")),
+        None => Ok(lines),
+    }
+}
+
+/// Whether a line is a host and a port.
+fn is_next_hop(line: &str) -> bool {
+    line.rsplit_once(':').is_some_and(|(host, port)| {
+        let is_host = !host.is_empty() && host.bytes().all(|b| b.is_ascii_graphic());
+        is_host && port.parse::<u16>().is_ok_and(|port| port > 0)
+    })
+}
+
+/// When a message arrived: its name begins with the seconds. One without them is as old as can be.
+fn arrival(path: &Path) -> SystemTime {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let seconds = name.split('.').next().and_then(|seconds| seconds.parse::<u32>().ok());
+    UNIX_EPOCH + Duration::from_secs(seconds.unwrap_or_default().into())
+}
+
+/// Reads the envelope: who sent the message, to whom, and where its text begins.
+fn read_envelope(file: &File) -> io::Result<(ReversePath, Vec<Address>, u64)> {
+    let mut reader = BufReader::new(file);
+    let (mut line, mut recipients, mut text_at) = (String::new(), Vec::new(), 0);
+    loop {
+        line.clear();
+        text_at += reader.read_line(&mut line)? as u64;
+        let field = line.trim_ascii_end().split_once(": ");
+        match field.map(|(name, path)| (name, parse_forward_path(path), parse_reverse_path(path))) {
+            Some(("Forward-Path", Ok((ForwardPath::Address(address), "")), _)) => {
+                recipients.push(address);
+            }
+            Some(("Return-Path", _, Ok((reverse_path, "")))) if !recipients.is_empty() => {
+                return Ok((reverse_path, recipients, text_at));
+            }
+            // A message that was kept in `cur/` may be moved back.
+            Some(("Reason", _, _)) => {}
+            _ => return Err(io::Error::new(ErrorKind::InvalidData, "it has no envelope in front")),
+        }
+    }
+}
+
+/// Whether an error is about this file alone, and will be there at the next try.
+fn is_about_the_file(kind: ErrorKind) -> bool {
+    use ErrorKind::{InvalidData, InvalidInput, Other, PermissionDenied};
+    matches!(kind, InvalidData | InvalidInput | Other | PermissionDenied)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Tree;
+
+    const SCHEDULE: Schedule =
+        Schedule { retry: Duration::from_secs(5), give_up: Duration::from_secs(3600) };
+
+    /// A tree that sends mail to b.vn on, and the message for these users there in its queue.
+    fn queue(users: &[&str]) -> (Tree, MailboxTree, Queue) {
+        let tree = Tree::empty();
+        tree.add("b.vn");
+        fs::write(tree.root().join("b.vn/next-hop"), "127.0.0.1:25\n").unwrap();
+        let mailboxes = MailboxTree::new(tree.root(), "localhost", true);
+        let mailbox = mailboxes.queue_of("b.vn").unwrap().unwrap();
+        let recipient = |user: &&str| Recipient {
+            mailbox: mailbox.clone(),
+            elsewhere: Some(Address { local_part: (*user).into(), domain: "b.vn".into() }),
+        };
+        let mut delivery =
+            mailboxes.deliver(&users.iter().map(recipient).collect::<Vec<_>>()).unwrap();
+        delivery.append_line(b"Return-Path: <an@a.vn>").unwrap();
+        delivery.append_line(b"a: b\n\nReturn-Path: <forged@a.vn>\n\xff").unwrap();
+        delivery.publish().unwrap();
+        let queue = mailboxes.queues().unwrap().pop().unwrap();
+        (tree, mailboxes, queue)
+    }
+
+    const TEXT: &[u8] = b"a: b\n\nReturn-Path: <forged@a.vn>\n\xff\n";
+
+    fn only(queue: &Queue) -> PathBuf {
+        let [(path, _)] = &queue.list().unwrap()[..] else { panic!("{:?}", queue.list()) };
+        path.clone()
+    }
+
+    fn set_modified(path: &Path, time: SystemTime) {
+        File::options().write(true).open(path).unwrap().set_modified(time).unwrap();
+    }
+
+    fn wait_of(path: &Path) -> Duration {
+        let next_try = fs::metadata(path).unwrap().modified().unwrap();
+        next_try.duration_since(SystemTime::now()).unwrap_or_default()
+    }
+
+    #[test]
+    fn a_message_is_taken_by_one_at_a_time_and_noted_before_it_is_tried() {
+        let (_tree, _, queue) = queue(&["lan", "minh"]);
+        assert_eq!(queue.domain(), "b.vn");
+        let path = only(&queue);
+        let taken = queue.take(&path, &SCHEDULE).unwrap().unwrap();
+        assert!(wait_of(&path) > Duration::from_secs(4), "noted");
+        assert_eq!(taken.reverse_path.to_string(), "<an@a.vn>");
+        assert_eq!(taken.recipients.len(), 2);
+        assert_eq!(taken.recipients[1].to_string(), "minh@b.vn");
+        let (mut text, size) = taken.text().unwrap();
+        assert_eq!(size, 39);
+        assert_eq!(text.next().unwrap().unwrap().octets, b"a: b");
+        set_modified(&path, SystemTime::now());
+        assert!(queue.take(&path, &SCHEDULE).unwrap().is_none(), "it is locked");
+        drop(taken);
+        assert!(queue.take(&path, &SCHEDULE).unwrap().is_some());
+        assert!(queue.take(&path, &SCHEDULE).unwrap().is_none(), "it is not due");
+    }
+
+    #[test]
+    fn the_next_wait_is_as_long_as_the_message_is_old() {
+        let seconds = |s| UNIX_EPOCH + Duration::from_secs(s);
+        for (age, wait) in [(0, 5), (4, 5), (7, 7), (299, 299), (300, 300), (9999, 300)] {
+            assert_eq!(
+                SCHEDULE.next_try(seconds(1000), seconds(1000 + age)),
+                seconds(1000 + age + wait)
+            );
+        }
+        assert_eq!(
+            SCHEDULE.next_try(seconds(1000), seconds(10)),
+            seconds(15),
+            "the clock went back"
+        );
+        for (next_try, is_due) in
+            [(999, true), (1000, true), (1001, false), (1300, false), (1301, true)]
+        {
+            assert_eq!(SCHEDULE.is_due(seconds(next_try), seconds(1000)), is_due, "{next_try}");
+        }
+        let now = SystemTime::now();
+        assert!(!SCHEDULE.is_over(now - Duration::from_secs(3500)));
+        assert!(SCHEDULE.is_over(now - Duration::from_secs(3600)));
+        assert!(!SCHEDULE.is_over(now + Duration::from_secs(3600)), "the clock went back");
+    }
+
+    #[test]
+    fn a_shorter_copy_takes_the_place_of_the_message_in_one_step() {
+        let (tree, mailboxes, queue) = queue(&["lan", "minh", "nam"]);
+        let path = only(&queue);
+        let taken = queue.take(&path, &SCHEDULE).unwrap().unwrap();
+        let due = wait_of(&path);
+        taken.shorten(&mailboxes, &taken.recipients[1..2]).unwrap();
+        drop(taken);
+        assert_eq!(tree.files(), [path.clone()]);
+        let envelope = b"Forward-Path: <minh@b.vn>\nReturn-Path: <an@a.vn>\n";
+        assert_eq!(fs::read(&path).unwrap(), [&envelope[..], TEXT].concat());
+        assert!(
+            wait_of(&path).abs_diff(due) < Duration::from_secs(2),
+            "it is tried when it was noted"
+        );
+        set_modified(&path, SystemTime::now());
+        let again = queue.take(&path, &SCHEDULE).unwrap().unwrap();
+        assert_eq!(again.recipients.len(), 1);
+    }
+
+    #[test]
+    fn what_was_given_up_meanwhile_does_not_come_back_and_what_took_its_place_stays() {
+        let (tree, mailboxes, queue) = queue(&["lan", "minh"]);
+        let path = only(&queue);
+        let taken = queue.take(&path, &SCHEDULE).unwrap().unwrap();
+        fs::remove_file(&path).unwrap();
+        taken.shorten(&mailboxes, &taken.recipients[1..]).unwrap();
+        taken.remove().unwrap();
+        assert!(tree.files().is_empty());
+        if cfg!(unix) {
+            fs::write(&path, "another").unwrap();
+            taken.shorten(&mailboxes, &taken.recipients[1..]).unwrap();
+            taken.remove().unwrap();
+            assert_eq!(fs::read(&path).unwrap(), b"another");
+        }
+    }
+
+    #[test]
+    fn what_is_kept_lies_in_cur_with_the_reason_and_may_be_moved_back() {
+        let (tree, mailboxes, queue) = queue(&["lan", "minh"]);
+        let path = only(&queue);
+        let taken = queue.take(&path, &SCHEDULE).unwrap().unwrap();
+        taken.keep(&mailboxes, &taken.recipients[..1], "Reason: because\n").unwrap();
+        taken.remove().unwrap();
+        let kept = tree.files().pop().unwrap();
+        let envelope = b"Forward-Path: <lan@b.vn>\nReason: because\nReturn-Path: <an@a.vn>\n";
+        assert_eq!(fs::read(&kept).unwrap(), [&envelope[..], TEXT].concat());
+        assert!(queue.list().unwrap().is_empty());
+        fs::rename(kept, &path).unwrap();
+        set_modified(&path, SystemTime::now());
+        assert_eq!(
+            queue.take(&path, &SCHEDULE).unwrap().unwrap().recipients[0].to_string(),
+            "lan@b.vn"
+        );
+    }
+
+    #[test]
+    fn what_has_no_envelope_moves_to_cur_as_it_is() {
+        let (tree, _, queue) = queue(&["lan"]);
+        let path = only(&queue);
+        for content in [
+            &b""[..],
+            b"Forward-Path: <lan@b.vn>",
+            b"Forward-Path: <lan@b.vn>\n\nReturn-Path: <an@a.vn>\n",
+            b"Return-Path: <an@a.vn>\ntext\n",
+            b"Forward-Path: <Postmaster>\nReturn-Path: <an@a.vn>\n",
+            b"Forward-Path: <lan@b.vn> x\nReturn-Path: <an@a.vn>\n",
+            b"Forward-Path: <lan@b.vn>\nReturn-Path: an@a.vn\n",
+            b"Forward-Path: <lan@b.vn>\nReturn-Path: <an@a.vn>\n\xff"[..26].as_ref(),
+            b"Subject: x\n\nForward-Path: <lan@b.vn>\nReturn-Path: <an@a.vn>\n",
+            b"\xff\xfe",
+        ] {
+            fs::write(&path, content).unwrap();
+            assert!(queue.take(&path, &SCHEDULE).unwrap().is_none(), "{}", content.escape_ascii());
+            let aside = tree.files();
+            assert!(aside.len() == 1 && aside[0].parent().unwrap().ends_with("cur"), "{aside:?}");
+            assert_eq!(fs::read(&aside[0]).unwrap(), content);
+            fs::remove_file(&aside[0]).unwrap();
+        }
+        assert!(queue.take(&path, &SCHEDULE).unwrap().is_none(), "what is gone is nobody's");
+        fs::create_dir(&path).unwrap();
+        assert!(queue.take(&path, &SCHEDULE).unwrap().is_none());
+        assert!(queue.list().unwrap().is_empty());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_in_a_queue_is_not_followed() {
+        let (tree, _, queue) = queue(&["lan"]);
+        let path = only(&queue);
+        let elsewhere = tree.root().join("elsewhere");
+        fs::rename(&path, &elsewhere).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, &path).unwrap();
+        assert!(queue.take(&path, &SCHEDULE).unwrap().is_none());
+        assert!(queue.list().unwrap().is_empty(), "the link is put aside");
+        let new = tree.root().join("b.vn/@queue/new");
+        fs::remove_dir(&new).unwrap();
+        std::os::unix::fs::symlink(tree.root(), &new).unwrap();
+        assert!(queue.list().is_err() && queue.take(&path, &SCHEDULE).is_err());
+    }
+
+    #[test]
+    fn next_hops_are_read_as_any_editor_writes_them_and_the_rest_is_told() {
+        let (tree, mailboxes, queue) = queue(&["lan"]);
+        let path = tree.root().join("b.vn/next-hop");
+        for (content, hops) in [
+            (&b"a.vn:25\n[::1]:26\n"[..], &["a.vn:25", "[::1]:26"][..]),
+            (b"\xef\xbb\xbfa.vn:25 \r\n\r\n b:1", &["a.vn:25", "b:1"]),
+            (b"\xff\xfea\0:\x001\0\r\0\n\0", &["a:1"]),
+        ] {
+            fs::write(&path, content).unwrap();
+            assert_eq!(queue.next_hops().unwrap(), hops);
+            assert_eq!(mailboxes.wrong_next_hops().unwrap(), [""; 0]);
+        }
+        for content in
+            ["", "\r\n", "a.vn", "a.vn:x", "a.vn:0", "a.vn:70000", ":25", "a b:25", "x\u{1b}:25"]
+        {
+            fs::write(&path, content).unwrap();
+            let error = queue.next_hops().unwrap_err();
+            assert!(error.contains("it takes lines such as 127.0.0.1:2526"), "{error}");
+            assert!(!error.contains('\u{1b}') && error.lines().count() == 1, "{error}");
+            assert_eq!(mailboxes.wrong_next_hops().unwrap(), [error]);
+        }
+        let rubbish = "rubbish\n".repeat(10);
+        fs::write(&path, rubbish).unwrap();
+        assert_eq!(mailboxes.wrong_next_hops().unwrap().len(), 1, "one warning");
+        fs::remove_file(&path).unwrap();
+        assert!(mailboxes.wrong_next_hops().unwrap().is_empty(), "no route is no mistake");
+        fs::create_dir(&path).unwrap();
+        assert_eq!(mailboxes.wrong_next_hops().unwrap().len(), 1);
+        fs::write(tree.root().join("b.vn/next-hop.txt"), "a.vn:25").unwrap();
+        let wrong = mailboxes.wrong_next_hops().unwrap();
+        assert!(wrong.len() == 2 && wrong[1].contains("next-hop.txt"), "{wrong:?}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_next_hop_behind_a_link_is_not_read() {
+        let (tree, mailboxes, queue) = queue(&["lan"]);
+        let path = tree.root().join("b.vn/next-hop");
+        fs::rename(&path, tree.root().join("elsewhere")).unwrap();
+        std::os::unix::fs::symlink(tree.root().join("elsewhere"), &path).unwrap();
+        assert!(queue.next_hops().unwrap_err().contains("symbolic link"));
+        assert_eq!(mailboxes.wrong_next_hops().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_queue_is_swept_as_a_mailbox_is_and_a_domain_that_is_sent_on_needs_no_postmaster() {
+        let (tree, mailboxes, queue) = queue(&["lan"]);
+        let name = only(&queue).file_name().unwrap().to_owned();
+        let stale = tree.root().join("b.vn/@queue/tmp").join(name);
+        fs::write(&stale, "").unwrap();
+        set_modified(&stale, SystemTime::now() - Duration::from_secs(40 * 3600));
+        set_modified(&only(&queue), SystemTime::now() - Duration::from_secs(40 * 3600));
+        assert_eq!(mailboxes.sweep().unwrap(), 1);
+        assert_eq!(tree.files(), [only(&queue)]);
+        assert!(mailboxes.domains_without_postmaster().unwrap().is_empty());
+        assert!(mailboxes.has_routes().unwrap() && mailboxes.addresses().unwrap().is_empty());
+    }
+}
