@@ -35,6 +35,8 @@ Usage: mini-smtpd [FLAG VALUE]...
   --max-recipients N     the most recipients of one message              [100]
   --max-per-client N     the most sessions from one address; 0 is no limit  [0]
   --trust ADDRESS,...    clients elsewhere that are treated as if they were on this machine
+  --retry DURATION       the first wait before a mail is sent on again   [5s]
+  --give-up DURATION     the age at which its sender is told instead     [5d]
   --record FOLDER        write each session to a file there, for lab play
   --show                 print each conversation (the same as RUST_LOG=debug)
   --no-sync              no fsync: faster, but a power cut loses mail
@@ -68,6 +70,10 @@ pub struct Config {
     pub max_per_client: usize,
     /// The clients elsewhere that are treated as if they were on this machine.
     pub trust: Vec<IpAddr>,
+    /// The first wait before a message is sent on again; the longest is 60 times that (§4.5.4.1).
+    pub retry: Duration,
+    /// The age at which a message is given up that could not be sent on (§4.5.4.1).
+    pub give_up: Duration,
     /// Where sessions are recorded, if they are.
     pub record: Option<PathBuf>,
     /// Whether conversations go into the log.
@@ -110,6 +116,8 @@ impl Default for Config {
             max_recipients: 100,
             max_per_client: 0,
             trust: Vec::new(),
+            retry: Duration::from_secs(5),
+            give_up: Duration::from_secs(5 * 24 * 60 * 60),
             record: None,
             show: false,
             sync: true,
@@ -179,6 +187,8 @@ pub fn parse(mut args: impl Iterator<Item = OsString>) -> Result<Action, String>
                 config.max_per_client = parse_number(flag, value()?, 0..=usize::MAX)?;
             }
             "--trust" => config.trust = parse_addresses(flag, &text(value()?))?,
+            "--retry" => config.retry = parse_duration(flag, text(value()?))?,
+            "--give-up" => config.give_up = parse_duration(flag, text(value()?))?,
             "--record" => config.record = Some(PathBuf::from(value()?)),
             "--show" => config.show = true,
             "--no-sync" => config.sync = false,

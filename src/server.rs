@@ -17,7 +17,7 @@ use crate::login::{self, Guesses};
 use crate::mailboxes::MailboxTree;
 use crate::pool::{Load, Pool};
 use crate::session_limit::{Admission, SessionLimit};
-use crate::{pop3, smtp};
+use crate::{pop3, relay, smtp};
 
 /// How long a client waits for a free thread. It is not zero: a thread that has just sent 221 is free
 /// within this time.
@@ -55,8 +55,8 @@ struct Port {
 
 /// What the sessions of all ports have in common.
 struct Common {
-    config: Config,
-    mailboxes: MailboxTree,
+    config: Arc<Config>,
+    mailboxes: Arc<MailboxTree>,
     session_limit: SessionLimit,
     guesses: Guesses,
     /// The number of the last session.
@@ -131,15 +131,21 @@ pub fn run(
 ) -> Result<(), String> {
     let no_threads = |e| format!("cannot start {e}; choose fewer with --threads");
     let (session_limit, sessions) = (SessionLimit::new(config.max_per_client), AtomicU64::new(0));
-    let guesses = Guesses::default();
+    let (guesses, config, mailboxes) = (Guesses::default(), Arc::new(config), Arc::new(mailboxes));
     let common = Arc::new(Common { config, mailboxes, session_limit, guesses, sessions, stop });
     let mut pools = Vec::new();
     for listener in listeners {
         pools.push(start_port(listener, &common).map_err(no_threads)?);
     }
 
+    let mut runner = None;
     while !common.stop.load(Ordering::Relaxed) {
-        thread::park();
+        let Common { config, mailboxes, stop, .. } = &*common;
+        if runner.is_none() && mailboxes.queues().is_ok_and(|queues| !queues.is_empty()) {
+            // If there is no thread for it now, there may be one later.
+            runner = relay::start(config, mailboxes, stop).ok();
+        }
+        thread::park_timeout(relay::LOOK);
     }
     let began = Instant::now();
     log_aside(Level::Info, "stopping: sessions hear so and end; Ctrl-C again ends them at once");
@@ -149,6 +155,9 @@ pub fn run(
                 "some sessions did not end in time; what they had not acknowledged is not done";
             log_aside(Level::Warn, left);
         }
+    }
+    if let Some(runner) = runner {
+        runner.wait_until_idle(WAIT_FOR_SESSIONS.saturating_sub(began.elapsed()));
     }
     Ok(())
 }
@@ -251,7 +260,7 @@ impl Port {
         use Protocol::{Pop3, Smtp};
         use TurnedAway::{AllThreadsBusy, Stopping, TooManySessions};
 
-        let Config { hostname, threads, max_per_client, .. } = &self.common.config;
+        let Config { hostname, threads, max_per_client, .. } = &*self.common.config;
         match (self.protocol, why) {
             (Smtp, Stopping) => smtp::reply::stopping(hostname).to_string(),
             (Smtp, TooManySessions) => {

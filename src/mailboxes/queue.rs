@@ -311,7 +311,8 @@ impl Queued {
         Ok(file)
     }
 
-    fn failed(&self, error: io::Error) -> StoreError {
+    /// Ends an error about the message in the log.
+    pub fn failed(&self, error: io::Error) -> StoreError {
         StoreError::logged(at(&self.path, error))
     }
 }
