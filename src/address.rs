@@ -37,7 +37,19 @@ pub enum ForwardPath {
 /// Why something is no path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PathError {
-    Malformed,
+    /// Nothing stands where a path should.
+    Missing,
+    /// `<>`, where only senders may be empty.
+    Empty,
+    /// It does not begin with `<`.
+    NotOpened,
+    /// It does not end in `>`.
+    NotClosed,
+    Blank,
+    TwoAddresses,
+    NoDomain,
+    BadLocalPart,
+    BadDomain,
     LocalPartTooLong,
     DomainTooLong,
     PathTooLong,
@@ -99,7 +111,7 @@ pub fn parse_local_part(text: &str) -> Result<(String, &str), PathError> {
             let end = text.find(|c| !is_atext(c) && c != '.').unwrap_or(text.len());
             let (dot_string, rest) = text.split_at(end);
             if !is_dot_string(dot_string) {
-                return Err(PathError::Malformed);
+                return Err(broken_at(rest, PathError::BadLocalPart));
             }
             (dot_string.to_owned(), rest)
         }
@@ -134,16 +146,35 @@ pub fn strip_prefix_ignore_case<'a>(text: &'a str, prefix: &str) -> Option<&'a s
 
 /// Parses `"<" [ A-d-l ":" ] Mailbox ">"` off the front of `text` (§4.1.2).
 fn parse_path(text: &str) -> Result<(Address, &str), PathError> {
-    let inner = text.strip_prefix('<').ok_or(PathError::Malformed)?;
+    if text.is_empty() {
+        return Err(PathError::Missing);
+    }
+    let inner = text.strip_prefix('<').ok_or(PathError::NotOpened)?;
+    if inner.starts_with('>') {
+        return Err(PathError::Empty);
+    }
     let mailbox = skip_source_route(inner)?;
     let (local_part, rest) = parse_local_part(mailbox)?;
-    let rest = rest.strip_prefix('@').ok_or(PathError::Malformed)?;
+    if rest.starts_with('>') || rest.starts_with("@>") {
+        return Err(PathError::NoDomain);
+    }
+    let rest = rest.strip_prefix('@').ok_or(broken_at(rest, PathError::BadLocalPart))?;
     let (domain, rest) = parse_domain_or_literal(rest)?;
-    let rest = rest.strip_prefix('>').ok_or(PathError::Malformed)?;
+    let rest = rest.strip_prefix('>').ok_or(broken_at(rest, PathError::BadDomain))?;
     if text.len() - rest.len() > MAX_PATH {
         return Err(PathError::PathTooLong);
     }
     Ok((Address { local_part, domain: domain.to_owned() }, rest))
+}
+
+/// Says why a path breaks off at `rest`; `otherwise` if nothing there tells.
+fn broken_at(rest: &str, otherwise: PathError) -> PathError {
+    match rest.as_bytes() {
+        [b',' | b';', ..] => PathError::TwoAddresses,
+        _ if !rest.contains('>') => PathError::NotClosed,
+        [b' ', ..] => PathError::Blank,
+        _ => otherwise,
+    }
 }
 
 /// Steps over `@one,@two:`, the source route that must be accepted and is ignored (appendix C).
@@ -154,10 +185,10 @@ fn skip_source_route(text: &str) -> Result<&str, PathError> {
         if let Some(mailbox) = after.strip_prefix(':') {
             return Ok(mailbox);
         }
-        rest = after.strip_prefix(',').ok_or(PathError::Malformed)?;
+        rest = after.strip_prefix(',').ok_or(PathError::BadLocalPart)?;
     }
     // A route that ends in a comma has no mailbox; a path without a route begins with one.
-    if rest.len() == text.len() { Ok(text) } else { Err(PathError::Malformed) }
+    if rest.len() == text.len() { Ok(text) } else { Err(PathError::BadLocalPart) }
 }
 
 /// Parses a domain or an address literal off the front of `text`.
@@ -165,9 +196,9 @@ fn parse_domain_or_literal(text: &str) -> Result<(&str, &str), PathError> {
     if !text.starts_with('[') {
         return parse_domain(text);
     }
-    let end = text.find(']').ok_or(PathError::Malformed)? + 1;
+    let end = text.find(']').ok_or(PathError::BadDomain)? + 1;
     let (literal, rest) = text.split_at(end);
-    if is_address_literal(literal) { Ok((literal, rest)) } else { Err(PathError::Malformed) }
+    if is_address_literal(literal) { Ok((literal, rest)) } else { Err(PathError::BadDomain) }
 }
 
 /// Parses a domain off the front of `text`.
@@ -177,7 +208,7 @@ fn parse_domain(text: &str) -> Result<(&str, &str), PathError> {
     if domain.len() > MAX_DOMAIN {
         return Err(PathError::DomainTooLong);
     }
-    if is_domain(domain) { Ok((domain, rest)) } else { Err(PathError::Malformed) }
+    if is_domain(domain) { Ok((domain, rest)) } else { Err(broken_at(rest, PathError::BadDomain)) }
 }
 
 /// Parses the inside of a quoted string and its closing quote (§4.1.2).
@@ -187,11 +218,11 @@ fn parse_quoted(text: &str) -> Result<(String, &str), PathError> {
     while let Some(c) = chars.next() {
         match c {
             '"' => return Ok((content, chars.as_str())),
-            '\\' => content.push(chars.next().ok_or(PathError::Malformed)?),
+            '\\' => content.push(chars.next().ok_or(PathError::BadLocalPart)?),
             _ => content.push(c),
         }
     }
-    Err(PathError::Malformed)
+    Err(PathError::BadLocalPart)
 }
 
 /// Whether `text` is four decimal numbers from 0 to 255, each of one to three digits (§4.1.3).
@@ -287,44 +318,50 @@ mod tests {
     }
 
     #[test]
-    fn what_the_grammar_does_not_allow_is_malformed() {
-        for text in [
-            "",
-            "<",
-            "<>",
-            "hung@x",
-            "<hung>",
-            "<hung@>",
-            "<@x>",
-            "<hung@x",
-            "<.hung@x>",
-            "<hung.@x>",
-            "<hu..ng@x>",
-            "<hu ng@x>",
-            "<\"hung@x>",
-            "<\"hung\\",
-            "<\"hung\"x@x>",
-            "<hung@-x>",
-            "<hung@x->",
-            "<hung@x..y>",
-            "<hung@x.>",
-            "<hung@.x>",
-            "<hung@x_y>",
-            "<hung@[127.0.0]>",
-            "<hung@[127.0.0.256]>",
-            "<hung@[127.0.0.1>",
-            "<hung@[+1.0.0.1]>",
-            "<hung@[IPv6:x]>",
-            "<hung@[IPv6:1:2]>",
-            "<hung@[tag:x]>",
-            "<@one,:hung@x>",
-            "<@one,@two,hung@x>",
-            "<@one hung@x>",
-            "<@one,>",
-            "<hu(n)g@x>",
-            "<@:hung@x>",
+    fn what_the_grammar_does_not_allow_is_told_by_its_kind() {
+        for (text, error) in [
+            ("", PathError::Missing),
+            ("<", PathError::NotClosed),
+            ("<>", PathError::Empty),
+            ("hung@x", PathError::NotOpened),
+            ("<hung>", PathError::NoDomain),
+            ("<hung@>", PathError::NoDomain),
+            ("<@x>", PathError::BadLocalPart),
+            ("<hung@x", PathError::NotClosed),
+            ("<hung", PathError::NotClosed),
+            ("<.hung@x>", PathError::BadLocalPart),
+            ("<hung.@x>", PathError::BadLocalPart),
+            ("<hu..ng@x>", PathError::BadLocalPart),
+            ("<hu ng@x>", PathError::Blank),
+            ("< hung@x>", PathError::Blank),
+            ("<hung@ x>", PathError::Blank),
+            ("<hung@x >", PathError::Blank),
+            ("<hung,toan@x>", PathError::TwoAddresses),
+            ("<hung@x;toan@x>", PathError::TwoAddresses),
+            ("<\"hung@x>", PathError::BadLocalPart),
+            ("<\"hung\\", PathError::BadLocalPart),
+            ("<\"hung\"x@x>", PathError::BadLocalPart),
+            ("<hung@-x>", PathError::BadDomain),
+            ("<hung@x->", PathError::BadDomain),
+            ("<hung@x..y>", PathError::BadDomain),
+            ("<hung@x.>", PathError::BadDomain),
+            ("<hung@.x>", PathError::BadDomain),
+            ("<hung@x_y>", PathError::BadDomain),
+            ("<hung@[127.0.0]>", PathError::BadDomain),
+            ("<hung@[127.0.0.256]>", PathError::BadDomain),
+            ("<hung@[127.0.0.1>", PathError::BadDomain),
+            ("<hung@[+1.0.0.1]>", PathError::BadDomain),
+            ("<hung@[IPv6:x]>", PathError::BadDomain),
+            ("<hung@[IPv6:1:2]>", PathError::BadDomain),
+            ("<hung@[tag:x]>", PathError::BadDomain),
+            ("<@one,:hung@x>", PathError::BadLocalPart),
+            ("<@one,@two,hung@x>", PathError::BadLocalPart),
+            ("<@one hung@x>", PathError::BadLocalPart),
+            ("<@one,>", PathError::BadLocalPart),
+            ("<hu(n)g@x>", PathError::BadLocalPart),
+            ("<@:hung@x>", PathError::BadDomain),
         ] {
-            assert_eq!(forward(text), Err(PathError::Malformed), "{text}");
+            assert_eq!(forward(text), Err(error), "{text}");
         }
     }
 
@@ -392,8 +429,8 @@ mod tests {
     #[test]
     fn the_null_path_belongs_to_senders_and_postmaster_to_recipients() {
         assert_eq!(parse_reverse_path("<> SIZE=1"), Ok((ReversePath::Null, " SIZE=1")));
-        assert_eq!(parse_reverse_path("<Postmaster>"), Err(PathError::Malformed));
-        assert_eq!(parse_forward_path("<>"), Err(PathError::Malformed));
+        assert_eq!(parse_reverse_path("<Postmaster>"), Err(PathError::NoDomain));
+        assert_eq!(parse_forward_path("<>"), Err(PathError::Empty));
     }
 
     #[test]

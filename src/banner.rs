@@ -43,6 +43,7 @@ fn text(places: &[(Protocol, SocketAddr)], mailboxes: &[String], tree: &Path) ->
                     telnet(*address)
                 );
             }
+            Protocol::Submission => names.push(format!("{address} (submission)")),
             Protocol::Pop3 => {
                 names.push(format!("{address} (POP3)"));
                 hints += &format!(

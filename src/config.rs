@@ -27,6 +27,7 @@ Usage: mini-smtpd [FLAG VALUE]...
 
   --listen ADDRESS:PORT  where to wait for clients; port 0 picks one     [127.0.0.1:2525]
   --pop3 ADDRESS:PORT    where to wait for those who collect mail, or off  [127.0.0.1:1110]
+  --submission ADDRESS:PORT  where users log in to send mail, such as 127.0.0.1:1587  [off]
   --hostname NAME        this server's name in its replies               [localhost]
   --mailboxes FOLDER     the mailbox tree, <domain>/<user>/              [mailboxes]
   --threads N            clients that are served at once, 1 to 10000     [64]
@@ -54,6 +55,8 @@ pub struct Config {
     pub listen: String,
     /// Where those who collect their mail are served.
     pub pop3: Pop3,
+    /// Where users log in to send mail (RFC 6409), if they can.
+    pub submission: Option<String>,
     /// This host's name (§2.3.5).
     pub hostname: String,
     /// The root of the mailbox tree.
@@ -96,6 +99,7 @@ pub enum Pop3 {
 
 /// What the command line asks for.
 #[derive(Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "there is one of it in the whole program")]
 pub enum Action {
     /// Serve mail.
     Serve(Config),
@@ -108,6 +112,7 @@ impl Default for Config {
         Config {
             listen: "127.0.0.1:2525".to_owned(),
             pop3: Pop3::IfFree("127.0.0.1:1110".to_owned()),
+            submission: None,
             hostname: "localhost".to_owned(),
             mailboxes: PathBuf::from("mailboxes"),
             threads: 64,
@@ -175,6 +180,7 @@ pub fn parse(mut args: impl Iterator<Item = OsString>) -> Result<Action, String>
         match flag {
             "--listen" => config.listen = text(value()?),
             "--pop3" => config.pop3 = parse_pop3(text(value()?)),
+            "--submission" => config.submission = Some(text(value()?)).filter(|at| at != "off"),
             "--hostname" => config.hostname = parse_hostname(text(value()?))?,
             "--mailboxes" => config.mailboxes = PathBuf::from(value()?),
             "--threads" => config.threads = parse_number(flag, value()?, 1..=MAX_THREADS)?,
@@ -353,6 +359,7 @@ mod tests {
         let wanted = Config {
             listen: "[::1]:0".to_owned(),
             pop3: Pop3::At("[::1]:1".to_owned()),
+            submission: Some("[::1]:2".to_owned()),
             hostname: "nuce.edu.vn".to_owned(),
             mailboxes: PathBuf::from("tree"),
             threads: 10_000,
@@ -360,14 +367,16 @@ mod tests {
             max_size: 1,
             max_recipients: 2,
             max_per_client: 5,
+            retry: Duration::from_secs(1),
+            give_up: Duration::from_secs(7200),
             record: Some(PathBuf::from("tape")),
             trust: vec![IpAddr::from([192, 0, 2, 7]), Ipv6Addr::LOCALHOST.into()],
             show: true,
             sync: false,
         };
-        let line = "--listen [::1]:0 --pop3 [::1]:1 --hostname=nuce.edu.vn --mailboxes tree \
+        let line = "--listen [::1]:0 --pop3 [::1]:1 --submission [::1]:2 --hostname=nuce.edu.vn --mailboxes tree \
                     --threads 10000 --timeout=7 --max-size 1 --max-recipients 2 \
-                    --max-per-client 5 --record tape --trust ::ffff:192.0.2.7,::1 --show --no-sync";
+                    --max-per-client 5 --retry 1s --give-up 2h --record tape --trust ::ffff:192.0.2.7,::1 --show --no-sync";
         assert_eq!(config(line), wanted);
         for flag in setting_flags() {
             assert!(line.contains(&flag), "{flag} is not tried here");

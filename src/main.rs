@@ -7,6 +7,7 @@ mod address;
 mod banner;
 mod channel;
 mod config;
+mod counted;
 mod date;
 mod login;
 mod mailboxes;

@@ -13,10 +13,12 @@ use log::{Level, debug, info, log, warn};
 use crate::channel::Ended;
 use crate::channel::wire::{Deadline, StopFlag, Wire};
 use crate::config::{Config, Pop3};
-use crate::login::{self, Guesses};
+use crate::counted::counted;
+use crate::login::{self, Guesses, Logins};
 use crate::mailboxes::MailboxTree;
 use crate::pool::{Load, Pool};
 use crate::session_limit::{Admission, SessionLimit};
+use crate::smtp::Access;
 use crate::{pop3, relay, smtp};
 
 /// How long a client waits for a free thread. It is not zero: a thread that has just sent 221 is free
@@ -33,6 +35,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
     Smtp,
+    /// SMTP for users, who log in first (RFC 6409).
+    Submission,
     Pop3,
 }
 
@@ -89,6 +93,10 @@ enum TurnedAway {
 pub fn bind_listeners(config: &Config) -> Result<Vec<Listener>, String> {
     let socket = bind("--listen", &config.listen, 2525)?;
     let mut listeners = vec![Listener { protocol: Protocol::Smtp, socket }];
+    if let Some(address) = &config.submission {
+        let socket = bind("--submission", address, 1587)?;
+        listeners.push(Listener { protocol: Protocol::Submission, socket });
+    }
     let socket = match &config.pop3 {
         Pop3::Off => None,
         Pop3::At(address) => Some(bind("--pop3", address, 1110)?),
@@ -237,8 +245,8 @@ impl Port {
             return send_and_close(stream, &self.last_reply(TurnedAway::Stopping));
         }
         let Some(admission) = session_limit.admit(address.ip()) else {
-            let limit = config.max_per_client;
-            warn!("[{session}] {address} turned away: it has {limit} sessions already");
+            let limit = counted(config.max_per_client, "session");
+            warn!("[{session}] {address} turned away: it has {limit} already");
             return send_and_close(stream, &self.last_reply(TurnedAway::TooManySessions));
         };
         if let Err(client) = pool.submit(Client { stream, address, session, admission }) {
@@ -257,16 +265,18 @@ impl Port {
 
     /// The only reply to a client that gets no session.
     fn last_reply(&self, why: TurnedAway) -> String {
-        use Protocol::{Pop3, Smtp};
+        use Protocol::{Pop3, Smtp, Submission};
         use TurnedAway::{AllThreadsBusy, Stopping, TooManySessions};
 
         let Config { hostname, threads, max_per_client, .. } = &*self.common.config;
         match (self.protocol, why) {
-            (Smtp, Stopping) => smtp::reply::stopping(hostname).to_string(),
-            (Smtp, TooManySessions) => {
+            (Smtp | Submission, Stopping) => smtp::reply::stopping(hostname).to_string(),
+            (Smtp | Submission, TooManySessions) => {
                 smtp::reply::too_many_sessions(hostname, *max_per_client).to_string()
             }
-            (Smtp, AllThreadsBusy) => smtp::reply::all_threads_busy(hostname, *threads).to_string(),
+            (Smtp | Submission, AllThreadsBusy) => {
+                smtp::reply::all_threads_busy(hostname, *threads).to_string()
+            }
             (Pop3, Stopping) => pop3::reply::STOPPING.to_string(),
             (Pop3, TooManySessions) => pop3::reply::too_many_sessions(*max_per_client).to_string(),
             (Pop3, AllThreadsBusy) => pop3::reply::all_threads_busy(*threads).to_string(),
@@ -290,18 +300,34 @@ impl Port {
     fn converse(&self, client: Client) -> io::Result<Ended> {
         let Client { stream, address, session, admission } = client;
         let Common { config, mailboxes, guesses, stop, .. } = &*self.common;
-        let local = stream.local_addr()?.ip();
         let (busy, threads) = (self.load.busy(), self.load.threads);
         let (stop, load) = (Arc::clone(stop), Arc::clone(&self.load));
+        let (client, local) = (address.ip(), stream.local_addr()?.ip());
         // Each protocol has its deadline; the wire borrows it to the end.
         let (deadline, wire);
         let ended = match self.protocol {
-            Protocol::Smtp => {
+            Protocol::Smtp | Protocol::Submission => {
                 info!("[{session}] {address} connected, {busy} of {threads} threads busy");
                 deadline = Deadline::new(config.timeout, load, stop);
                 wire = Wire::new(stream, &deadline)?;
-                let (client, deadline) = (address.ip(), &deadline);
-                let context = smtp::Context { session, client, local, config, mailboxes, deadline };
+                let access = match self.protocol {
+                    Protocol::Submission if config.is_trusted(client, local) => Access::Users,
+                    Protocol::Submission => Access::UsersHere,
+                    Protocol::Smtp | Protocol::Pop3 => Access::Everybody,
+                };
+                let logins = Logins::new(session, client, mailboxes, guesses, login::PENALTY);
+                let deadline = &deadline;
+                let is_trusted = config.is_trusted(client, local);
+                let context = smtp::Context {
+                    session,
+                    client,
+                    is_trusted,
+                    config,
+                    mailboxes,
+                    deadline,
+                    access,
+                    logins,
+                };
                 let mut conversation = smtp::Conversation::new(&wire, &wire, context);
                 let ended = conversation.run();
                 // Before the client hears the farewell: it may come back at once.
@@ -314,7 +340,7 @@ impl Port {
                 wire = Wire::new(stream, &deadline)?;
                 let context = pop3::Context {
                     session,
-                    client: address.ip(),
+                    client,
                     local,
                     config,
                     mailboxes,

@@ -35,7 +35,7 @@ fn a_silent_client_hears_421_after_the_timeout() {
     let server = Server::start("--timeout 1");
     let mut client = server.client();
     let began = Instant::now();
-    client.expect("421 localhost No whole line in 1 seconds");
+    client.expect("421 localhost No whole line in 1 second,");
     assert!(began.elapsed() >= Duration::from_millis(900));
     assert!(began.elapsed() < Duration::from_secs(5));
     assert_eq!(client.rest(), "");

@@ -59,7 +59,7 @@ fn a_client_beyond_the_limit_for_its_address_hears_why() {
 fn a_reader_beyond_the_limit_for_its_address_hears_why() {
     let server = Server::start_in(pop3::tree(0), &format!("--max-per-client 1 {POP3}"));
     let _sender = server.client();
-    server.connect_pop3().expect("-ERR Your address has 1 sessions here");
+    server.connect_pop3().expect("-ERR Your address has 1 session here");
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn mail_readers_who_hold_all_their_threads_do_not_keep_senders_waiting() {
     let server = Server::start_in(pop3::tree(0), &format!("--threads 2 {POP3}"));
     let _readers = [pop3::greeted(&server), pop3::greeted(&server)];
     let began = Instant::now();
-    server.connect_pop3().expect("-ERR All 2 threads for POP3 are busy");
+    server.connect_pop3().expect("-ERR All 2 threads are busy with other clients of POP3");
     assert!(began.elapsed() < Duration::from_secs(2));
     let mut sender = server.client();
     sender.begin_mail("hung@nuce.edu.vn");

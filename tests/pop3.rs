@@ -32,7 +32,7 @@ fn a_mail_goes_in_by_smtp_and_out_by_pop3() {
     sender.ask("DATA", "354 ");
     sender.ask(".", "250 ");
     client.ask("STAT", "+OK 1 ");
-    client.ask("QUIT", "+OK Bye, 1 messages left");
+    client.ask("QUIT", "+OK Bye, 1 message left");
     assert_eq!(client.rest(), "");
     assert_eq!((files_in(&server.tree, "cur").len(), files_in(&server.tree, "new").len()), (1, 1));
 
@@ -142,7 +142,7 @@ fn the_whole_loopback_network_is_this_machine() {
     let mut client = Client { stream: BufReader::new(TcpStream::connect(free).unwrap()) };
     client.expect("+OK ");
     client.ask("USER hung", "+OK ");
-    client.ask("PASS secret", "+OK The mailbox has 1 messages");
+    client.ask("PASS secret", "+OK The mailbox has 1 message");
 }
 
 #[test]

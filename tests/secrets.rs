@@ -46,6 +46,10 @@ fn what_follows_auth_is_hidden_however_it_is_typed() {
         b"\xff\xfa\x18\0XTERM\xff\xf0AUTH PLAIN secret\r\n",
         b"AUTH PLAIN s\xe9 secret\r\n",
         b"AUTHPLAIN secret\r\n",
+        b"PASS secret\r\n",
+        b"pass\tsecret\r\n",
+        b"Pass: secret\r\n",
+        b"\x08APOP hung secret\r\n",
         b"AUTH PLAIN secret HTTP/1.1\r\n",
         long.as_bytes(),
         blanks.as_bytes(),
@@ -66,7 +70,10 @@ fn what_follows_auth_is_hidden_however_it_is_typed() {
     let log = server.log();
     let shown = log.lines().find(|line| line.contains("secret"));
     assert_eq!(shown, None);
-    assert!(log.contains("[1] C: AUTH *\n[1] now") && log.contains("[1] C: FROB shown"), "{log}");
+    assert!(
+        log.contains("[1] C: AUTH PLAIN *\n[1] in") && log.contains("[1] C: FROB shown"),
+        "{log}"
+    );
 }
 
 #[test]
@@ -107,6 +114,48 @@ fn what_follows_pass_is_hidden_before_and_after_the_login() {
     assert_eq!(log.lines().find(|line| line.contains("secret")), None);
     assert!(log.contains("[1] in Authorization: User(\"compass\")\n"), "{log}");
     assert!(log.contains("[2] in Named: Pass(*)\n"), "{log}");
+}
+
+#[test]
+fn a_response_to_auth_is_hidden_wherever_and_however_it_is_typed() {
+    let tapes = Tree::empty();
+    let server = watched(&tapes, "--submission 127.0.0.1:0");
+    // NUL, hung, NUL, secret, in base64; and the same with octets in between.
+    let right = "AGh1bmcAc2VjcmV0";
+    let long = format!("AUTH PLAIN\r\n{right}{}\r\n", "A".repeat(13_000));
+    let odd = [
+        format!("AUTH PLAIN {right}\r\n"),
+        format!("AUTH PLAIN\r\n{right}\r\n"),
+        format!("AUTH PLAIN\r\n{right}\n"),
+        format!("AUTH PLAIN\r\n\x1b[A{right}\r\n"),
+        format!("AUTH PLAIN\r\nAUTH PLAIN {right}\r\n"),
+        format!("AUTH PLAIN\r\n*\r\n{right}\r\n"),
+        format!("AUTH LOGIN {right}\r\n"),
+        format!("AUHT PLAIN {right}\r\n"),
+        format!("auth\tplain {right}\r\n"),
+        format!("AUTH PLAIN {right} HTTP/1.1\r\n"),
+        format!("AUTH PLAIN {right}\r\nAUHT PLAIN {right}\r\n{right}\r\n"),
+        format!("{right}\r\n"),
+        long,
+    ];
+    for line in &odd {
+        let mut client = server.connect_submission();
+        client.send(format!("EHLO x\r\n{line}QUIT\r\n"));
+        client.close_write();
+        client.rest();
+    }
+    let texts = recordings(&tapes);
+    assert_eq!(texts.len(), odd.len());
+    // Neither the response nor what it says; `AGh1bmcAKg==` says that the password is `*`.
+    let is_clean = |text: &str| !text.contains("c2VjcmV0") && !text.contains("secret");
+    for (line, text) in odd.iter().zip(&texts) {
+        assert!(is_clean(text), "{line}: {text}");
+    }
+    wait_until("the log has it all", || server.log().contains(&format!("[{}] S: 221", odd.len())));
+    let log = server.log();
+    assert_eq!(log.lines().find(|line| !is_clean(line)), None);
+    assert!(log.contains("[1] C: AUTH PLAIN AGh1bmcAKg=="), "{log}");
+    assert!(log.contains("[1] hung@nuce.edu.vn logged in"), "{log}");
 }
 
 #[cfg(unix)]

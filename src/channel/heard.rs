@@ -3,6 +3,11 @@
 /// Telnet's "interpret as command", the first octet of its option negotiation (RFC 854).
 const IAC: u8 = 0xff;
 
+/// What telnet sends at Ctrl-C, after "interrupt process": `IAC DO TIMING-MARK` (RFC 860 §2).
+const DO_TIMING_MARK: [u8; 3] = [IAC, 0xfd, 0x06];
+/// The answer that refuses it. Until one comes, telnet shows nothing of what it hears.
+pub const WONT_TIMING_MARK: [u8; 3] = [IAC, 0xfc, 0x06];
+
 /// What to tell whoever sent letters that are no ASCII.
 pub const EXPLAIN_BEYOND_ASCII: &str =
     "Letters beyond ASCII (a Vietnamese keyboard?): switch it to English, type it again";
@@ -48,6 +53,21 @@ pub fn is_http(line: &[u8]) -> bool {
         return false;
     };
     name.eq_ignore_ascii_case(b"HTTP/") && number.first().is_some_and(u8::is_ascii_digit)
+}
+
+/// Whether a line holds telnet's question after Ctrl-C, which wants an answer.
+pub fn asks_for_timing_mark(line: &[u8]) -> bool {
+    line.windows(DO_TIMING_MARK.len()).any(|part| part == DO_TIMING_MARK)
+}
+
+/// Says where `protocol` is spoken, of which a verb was heard on another port. `address` is the one
+/// that the server was told, or `None` if that port is off.
+pub fn say_where(protocol: &str, address: Option<&str>) -> String {
+    match address.map(|address| address.rsplit(':').next().unwrap_or(address)) {
+        None => format!("{protocol} is off"),
+        Some("0") => format!("{protocol} is on the port named at the start"),
+        Some(port) => format!("{protocol} is on port {port}"),
+    }
 }
 
 /// Says what an octet that is no text probably is, and what to do.

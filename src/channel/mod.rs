@@ -12,7 +12,7 @@ pub mod wire;
 use std::fmt::{Arguments, Display};
 use std::io::{self, ErrorKind, Read, Write};
 
-use self::heard::{Heard, is_http};
+use self::heard::{Heard, WONT_TIMING_MARK, asks_for_timing_mark, is_http};
 use self::line::{Ending, Line, Lines};
 use self::transcript::Transcript;
 use self::wire::{Deadline, Late};
@@ -78,6 +78,9 @@ impl<'a, R: Read, W: Write> Channel<'a, R, W> {
         // Before anything else is looked at: the page in a browser chooses the verb.
         if is_http(end.as_deref().unwrap_or(self.lines.last().bytes)) {
             return Ok(Heard::Http);
+        }
+        if ending == Ending::Crlf && asks_for_timing_mark(self.lines.last().text()) {
+            self.held.extend_from_slice(&WONT_TIMING_MARK);
         }
         Ok(match ending {
             Ending::Crlf => Heard::from_line(self.lines.last().text()),

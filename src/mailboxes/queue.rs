@@ -478,7 +478,7 @@ mod tests {
         let due = wait_of(&path);
         taken.shorten(&mailboxes, &taken.recipients[1..2]).unwrap();
         drop(taken);
-        assert_eq!(tree.files(), [path.clone()]);
+        assert_eq!(tree.files(), *std::slice::from_ref(&path));
         let envelope = b"Forward-Path: <minh@b.vn>\nReturn-Path: <an@a.vn>\n";
         assert_eq!(fs::read(&path).unwrap(), [&envelope[..], TEXT].concat());
         assert!(

@@ -7,6 +7,7 @@ use super::syntax::{
     CAPA, DELE, LIST, NOOP, PASS, QUIT, RETR, RSET, STAT, Syntax, TOP, UIDL, USER,
 };
 use crate::channel::heard::{EXPLAIN_BEYOND_ASCII, Heard, explain_octet};
+use crate::config::Config;
 use crate::login::Password;
 
 /// A command whose syntax is right. Messages are named by their number, from 1.
@@ -41,9 +42,9 @@ pub const SMTP: [&str; 6] = ["HELO", "EHLO", "MAIL", "RCPT", "DATA", "VRFY"];
 ///
 /// # Errors
 /// The reply that says what is wrong with it.
-pub fn parse(heard: &Heard) -> Result<Command, Reply> {
+pub fn parse(heard: &Heard, config: &Config) -> Result<Command, Reply> {
     match heard {
-        Heard::Line(text) => parse_line(text),
+        Heard::Line(text) => parse_line(text, config),
         Heard::Control(octet) => Err(reply::not_text(explain_octet(*octet))),
         Heard::BeyondAscii(_) => Err(reply::not_text(EXPLAIN_BEYOND_ASCII)),
         Heard::WrongLineEnd => Err(reply::LINE_NOT_ENDED_BY_CRLF),
@@ -54,7 +55,7 @@ pub fn parse(heard: &Heard) -> Result<Command, Reply> {
 }
 
 /// Parses a line of text.
-fn parse_line(text: &str) -> Result<Command, Reply> {
+fn parse_line(text: &str, config: &Config) -> Result<Command, Reply> {
     let (verb, argument) = text.split_once(' ').unwrap_or((text, ""));
     match verb.to_ascii_uppercase().as_str() {
         "USER" => Ok(Command::User(parse_whole(argument, &USER)?)),
@@ -73,7 +74,7 @@ fn parse_line(text: &str) -> Result<Command, Reply> {
         "UIDL" => Ok(Command::Uidl(parse_optional(argument, &UIDL)?)),
         "CAPA" => parse_alone(argument, Command::Capa, &CAPA),
         "QUIT" => parse_alone(argument, Command::Quit, &QUIT),
-        other => Err(parse_other(other)),
+        other => Err(parse_other(other, config)),
     }
 }
 
@@ -101,11 +102,11 @@ fn parse_number(argument: &str, syntax: &Syntax) -> Result<u64, Reply> {
 }
 
 /// Says what a line is whose verb is none of ours.
-fn parse_other(verb: &str) -> Reply {
+fn parse_other(verb: &str, config: &Config) -> Reply {
     let is_one_of = |verbs: &[&'static str]| verbs.iter().find(|known| **known == verb).copied();
     match (is_one_of(&NOT_OFFERED), is_one_of(&SMTP)) {
         (Some(known), _) => reply::not_offered(known),
-        (None, Some(known)) => reply::that_is_smtp(known),
+        (None, Some(known)) => reply::that_is_smtp(known, &config.listen),
         (None, None) => reply::unknown_command(),
     }
 }

@@ -23,6 +23,7 @@ use crate::channel::transcript::Transcript;
 use crate::channel::wire::{Deadline, Late};
 use crate::channel::{Channel, Ended};
 use crate::config::Config;
+use crate::counted::counted;
 use crate::login::{Guesses, Login, Logins, Password};
 use crate::mailboxes::{MailboxTree, Maildrop, StoredMessage};
 
@@ -119,7 +120,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
             self.commands += 1;
         }
         let heard = self.channel.hear_command(MAX_COMMAND_LINE)?;
-        let parsed = command::parse(&heard);
+        let parsed = command::parse(&heard, config);
         self.note_heard(&parsed);
         let command = match parsed {
             Ok(Command::User(_) | Command::Pass(_)) if !config.is_trusted(client, local) => {
@@ -193,7 +194,8 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
             self.channel.warn(format_args!("no login as {address}: {why}"));
             return Err(reply::IN_USE);
         };
-        log::info!("[{session}] {address} logged in, {} messages", maildrop.kept().count());
+        let count = counted(maildrop.kept().count(), "message");
+        log::info!("[{session}] {address} logged in, {count}");
         Ok(maildrop)
     }
 

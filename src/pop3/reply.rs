@@ -7,6 +7,8 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::syntax::{COMMANDS, Syntax};
+use crate::channel::heard::say_where;
+use crate::counted::{all_threads, counted};
 use crate::mailboxes::{Absent, Maildrop, StoreError, Updated};
 
 /// One reply: `+OK` or `-ERR`, a text, and after that, perhaps, lines up to one with a dot.
@@ -82,8 +84,11 @@ pub const BYE: Reply = Reply::last(OK, "Bye");
 pub fn updated(updated: &Updated) -> Reply {
     let Updated { left, failed } = updated;
     let reply = match failed {
-        0 => Reply::ok(format!("Bye, {left} messages left")),
-        _ => Reply::err(format!("{failed} deleted messages could not be removed (RFC 1939 6)")),
+        0 => Reply::ok(format!("Bye, {} left", counted(*left, "message"))),
+        _ => {
+            let failed = counted(*failed, "deleted message");
+            Reply::err(format!("{failed} could not be removed (RFC 1939 6)"))
+        }
     };
     reply.and_close()
 }
@@ -92,12 +97,16 @@ pub const STOPPING: Reply =
     Reply::last(ERR, "The server is stopping; nothing was deleted (RFC 1939 6)");
 
 pub fn all_threads_busy(threads: usize) -> Reply {
-    let text = format!("All {threads} threads for POP3 are busy; try again later (RFC 1939 4)");
+    let text = format!(
+        "{} busy with other clients of POP3; try again later (RFC 1939 4)",
+        all_threads(threads)
+    );
     Reply::err(text).and_close()
 }
 
 pub fn too_many_sessions(limit: usize) -> Reply {
-    let text = format!("Your address has {limit} sessions here, and may have no more (RFC 1939 4)");
+    let sessions = counted(limit, "session");
+    let text = format!("Your address has {sessions} here, and may have no more (RFC 1939 4)");
     Reply::err(text).and_close()
 }
 
@@ -124,8 +133,7 @@ pub const HTTP: Reply =
 pub const WANT_PASSWORD: Reply = Reply::fixed(OK, "Now send PASS");
 
 pub fn logged_in(maildrop: &Maildrop) -> Reply {
-    let (count, size) = total(maildrop);
-    Reply::ok(format!("The mailbox has {count} messages ({size} octets)"))
+    Reply::ok(format!("The mailbox has {}", total_in_words(maildrop)))
 }
 
 /// The drop listing (RFC 1939 §5).
@@ -156,7 +164,7 @@ pub fn uidl_one(number: u64, uid: &str) -> Reply {
 
 /// What comes before a message; the session sends the message itself and the dot.
 pub fn message_follows(size: u64) -> Reply {
-    Reply::ok(format!("{size} octets"))
+    Reply::ok(counted(size, "octet"))
 }
 
 pub const TOP_FOLLOWS: Reply = Reply::fixed(OK, "The top of the message follows");
@@ -166,8 +174,7 @@ pub fn deleted(number: u64) -> Reply {
 }
 
 pub fn unmarked(maildrop: &Maildrop) -> Reply {
-    let (count, size) = total(maildrop);
-    Reply::ok(format!("No message will be deleted, {count} messages ({size} octets)"))
+    Reply::ok(format!("No message will be deleted, {}", total_in_words(maildrop)))
 }
 
 pub const NOOP: Reply = Reply::fixed(OK, "Nothing done");
@@ -261,9 +268,10 @@ pub fn not_offered(verb: &str) -> Reply {
     Reply::err(format!("{verb} is not offered here; CAPA lists what is (RFC 2449 5)"))
 }
 
-pub fn that_is_smtp(verb: &str) -> Reply {
+pub fn that_is_smtp(verb: &str, listen: &str) -> Reply {
+    let place = say_where("SMTP", Some(listen));
     Reply::err(format!(
-        "{verb} belongs to SMTP, which listens on another port; here begin with USER (RFC 1939 3)"
+        "{verb} belongs to SMTP, and this is POP3; {place}; begin with USER (RFC 1939 3)"
     ))
 }
 
@@ -279,6 +287,12 @@ pub const LINE_NOT_ENDED_BY_CRLF: Reply = Reply::fixed(
 /// What arrived instead of the ASCII text of a command, by what it probably is.
 pub fn not_text(what: &str) -> Reply {
     Reply::err(format!("{what} (RFC 1939 3)"))
+}
+
+/// The same as [`total`], for people.
+fn total_in_words(maildrop: &Maildrop) -> String {
+    let (count, size) = total(maildrop);
+    format!("{} ({})", counted(count, "message"), counted(size, "octet"))
 }
 
 /// How many messages are not marked as deleted, and their octets.

@@ -7,11 +7,14 @@ use std::borrow::Cow;
 
 use super::reply::{self, Reply};
 use super::syntax::{COMMANDS, DATA, EHLO, HELO, MAIL, QUIT, RCPT, RSET, Syntax, Topic, VRFY};
+use super::unknown::parse_other;
 use crate::address::{
-    ForwardPath, ReversePath, is_address_literal, is_domain, parse_forward_path, parse_local_part,
-    parse_reverse_path, strip_prefix_ignore_case,
+    ForwardPath, PathError, ReversePath, is_address_literal, is_domain, parse_forward_path,
+    parse_local_part, parse_reverse_path, strip_prefix_ignore_case,
 };
 use crate::channel::heard::{EXPLAIN_BEYOND_ASCII, Heard, explain_octet};
+use crate::config::Config;
+use crate::login::Password;
 
 /// A command whose syntax is right (§4.1.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +32,17 @@ pub enum Command {
     Quit,
     Vrfy(Whom),
     Help(Topic),
+    /// With the response, if the client did not wait to be asked for it (RFC 4954 §4).
+    Auth(Mechanism, Option<Password>),
+}
+
+/// How a client proves who it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mechanism {
+    /// With its name and password (RFC 4616).
+    Plain,
+    /// In a way that is not known here.
+    Unknown,
 }
 
 /// Whom VRFY asks about (§3.5.1).
@@ -41,10 +55,6 @@ pub enum Whom {
 
 /// The longest command line in octets, CRLF included; §4.5.3.1.4 asks for 512 at least.
 pub const MAX_COMMAND_LINE: usize = 2048;
-
-/// What other servers know and this one leaves out: 502, not 500 (§4.2.4).
-pub const NOT_OFFERED: [&str; 11] =
-    ["EXPN", "STARTTLS", "AUTH", "BDAT", "TURN", "ETRN", "ATRN", "SEND", "SOML", "SAML", "BURL"];
 
 // Deviation: what follows is accepted though §4.1.2 and §4.1.1.1 forbid it: the course notes print
 // it, and Windows machines may have an underscore in their names.
@@ -61,9 +71,9 @@ pub type Tolerated = Vec<&'static str>;
 ///
 /// # Errors
 /// The reply that says what is wrong with it.
-pub fn parse(heard: &Heard) -> Result<(Command, Tolerated), Reply> {
+pub fn parse(heard: &Heard, config: &Config) -> Result<(Command, Tolerated), Reply> {
     match heard {
-        Heard::Line(text) => parse_line(text),
+        Heard::Line(text) => parse_line(text, config),
         Heard::Control(octet) => Err(reply::not_text(explain_octet(*octet))),
         Heard::BeyondAscii(line) if takes_address(line) => Err(reply::ADDRESS_BEYOND_ASCII),
         Heard::BeyondAscii(_) => Err(reply::not_text(EXPLAIN_BEYOND_ASCII)),
@@ -75,7 +85,7 @@ pub fn parse(heard: &Heard) -> Result<(Command, Tolerated), Reply> {
 }
 
 /// Parses a line of text.
-fn parse_line(text: &str) -> Result<(Command, Tolerated), Reply> {
+fn parse_line(text: &str, config: &Config) -> Result<(Command, Tolerated), Reply> {
     let (verb, argument) = text.split_once(' ').unwrap_or((text, ""));
     let mut tolerated = Tolerated::new();
     let command = match verb.to_ascii_uppercase().as_str() {
@@ -93,7 +103,8 @@ fn parse_line(text: &str) -> Result<(Command, Tolerated), Reply> {
         "QUIT" => parse_alone(argument, Command::Quit, &QUIT)?,
         "VRFY" => Command::Vrfy(parse_whom(argument)?),
         "HELP" => Command::Help(parse_topic(argument)),
-        other => return Err(parse_other(other)),
+        "AUTH" => parse_auth(argument),
+        other => return Err(parse_other(other, config)),
     };
     Ok((command, tolerated))
 }
@@ -114,44 +125,49 @@ fn parse_client_name(
         tolerated.push(UNDERSCORE);
     }
     if is_address_literal(name) || is_domain(&name.replace('_', "x")) {
-        Ok(name.to_owned())
-    } else {
-        Err(reply::wrong_syntax(syntax))
+        return Ok(name.to_owned());
     }
+    let what = match name.as_bytes() {
+        [] => "Your host's name is missing",
+        [b'[', ..] => "What stands in [ ] is no IP address",
+        name if name.contains(&b' ') => "There is a blank in your host's name",
+        _ => "A host's name is letters, digits, inner hyphens and dots, 255 at most",
+    };
+    Err(reply::wrong_syntax(what, syntax))
 }
 
 /// Parses `FROM:` Reverse-path [SP Mail-parameters] (§4.1.1.2).
 fn parse_mail(argument: &str, tolerated: &mut Tolerated) -> Result<Command, Reply> {
-    let path =
-        strip_prefix_ignore_case(argument, "FROM:").ok_or_else(|| reply::wrong_syntax(&MAIL))?;
-    let path = in_brackets(path, tolerated);
+    let path = in_brackets(after_keyword(argument, "FROM:", &MAIL)?, tolerated);
     let (reverse_path, rest) = parse_reverse_path(&path).map_err(|e| reply::bad_path(e, &MAIL))?;
-    let (mut size, mut body) = (None, None);
+    let (mut size, mut body, mut auth) = (None, None, None);
     for (keyword, value) in parse_parameters(rest, &MAIL)? {
         let known = match keyword.to_ascii_uppercase().as_str() {
             "SIZE" => &mut size,
             "BODY" => &mut body,
+            // Who wrote the mail first, says the client; nobody here believes it (RFC 4954 §5).
+            "AUTH" => &mut auth,
             _ => return Err(reply::unknown_parameter(&MAIL)),
         };
         if known.replace(value).is_some() {
-            return Err(reply::wrong_syntax(&MAIL));
+            return Err(reply::wrong_syntax("A parameter stands there twice", &MAIL));
         }
+    }
+    if !auth.is_none_or(is_xtext) {
+        return Err(reply::wrong_syntax("AUTH takes xtext (RFC 4954 5)", &MAIL));
     }
     if body.is_some_and(|b| !["7BIT", "8BITMIME"].iter().any(|known| known.eq_ignore_ascii_case(b)))
     {
-        return Err(reply::wrong_syntax(&MAIL));
+        return Err(reply::wrong_syntax("BODY takes 7BIT or 8BITMIME", &MAIL));
     }
-    let size = size
-        .map(|digits| parse_size(digits).ok_or_else(|| reply::wrong_syntax(&MAIL)))
-        .transpose()?;
+    let no_number = || reply::wrong_syntax("SIZE takes a number", &MAIL);
+    let size = size.map(|digits| parse_size(digits).ok_or_else(no_number)).transpose()?;
     Ok(Command::Mail(reverse_path, size))
 }
 
 /// Parses `TO:` Forward-path [SP Rcpt-parameters]; no parameter is known here (§4.1.1.3).
 fn parse_rcpt(argument: &str, tolerated: &mut Tolerated) -> Result<Command, Reply> {
-    let path =
-        strip_prefix_ignore_case(argument, "TO:").ok_or_else(|| reply::wrong_syntax(&RCPT))?;
-    let path = in_brackets(path, tolerated);
+    let path = in_brackets(after_keyword(argument, "TO:", &RCPT)?, tolerated);
     let (forward_path, rest) = parse_forward_path(&path).map_err(|e| reply::bad_path(e, &RCPT))?;
     if parse_parameters(rest, &RCPT)?.is_empty() {
         Ok(Command::Rcpt(forward_path))
@@ -160,9 +176,25 @@ fn parse_rcpt(argument: &str, tolerated: &mut Tolerated) -> Result<Command, Repl
     }
 }
 
+/// Gives what follows `FROM:` or `TO:`, the first part of the argument (§4.1.1.2).
+fn after_keyword<'a>(argument: &'a str, keyword: &str, syntax: &Syntax) -> Result<&'a str, Reply> {
+    strip_prefix_ignore_case(argument, keyword).ok_or_else(|| {
+        let word = keyword.trim_end_matches(':');
+        let what = match strip_prefix_ignore_case(argument, word) {
+            Some(_) => format!("There is no colon right after {word}"),
+            None => format!("{keyword} does not follow {} and one blank", syntax.verb()),
+        };
+        reply::wrong_syntax(&what, syntax)
+    })
+}
+
 /// Gives `command` if it stands alone, as §4.3.2 wants.
 fn parse_alone(argument: &str, command: Command, syntax: &Syntax) -> Result<Command, Reply> {
-    if argument.is_empty() { Ok(command) } else { Err(reply::wrong_syntax(syntax)) }
+    if argument.is_empty() {
+        Ok(command)
+    } else {
+        Err(reply::wrong_syntax("Nothing may follow this command", syntax))
+    }
 }
 
 /// Parses what follows VRFY: a user's name, or a mailbox with or without `<>` (§3.5.1).
@@ -172,7 +204,7 @@ fn parse_whom(argument: &str) -> Result<Whom, Reply> {
     }
     match parse_forward_path(&in_brackets(argument, &mut Tolerated::new())) {
         Ok((mailbox, "")) => Ok(Whom::Mailbox(mailbox)),
-        _ => Err(reply::wrong_syntax(&VRFY)),
+        _ => Err(reply::wrong_syntax("VRFY takes one user's name or one address", &VRFY)),
     }
 }
 
@@ -185,12 +217,15 @@ fn parse_topic(argument: &str) -> Topic {
     syntax.map_or(Topic::Unknown, |syntax| Topic::Command(syntax))
 }
 
-/// Says what a line is whose verb is none of ours.
-fn parse_other(verb: &str) -> Reply {
-    match NOT_OFFERED.iter().find(|known| **known == verb) {
-        Some(known) => reply::not_offered(known),
-        None => reply::UNKNOWN_COMMAND,
-    }
+/// Parses what follows AUTH. Which port takes it, and when, is no question of syntax.
+fn parse_auth(argument: &str) -> Command {
+    let (name, response) = argument.split_once(' ').unwrap_or((argument, ""));
+    let mechanism = match name.to_ascii_uppercase().as_str() {
+        "PLAIN" => Mechanism::Plain,
+        _ => Mechanism::Unknown,
+    };
+    let response = (!response.is_empty()).then(|| Password::new(response.to_owned()));
+    Command::Auth(mechanism, response)
 }
 
 /// Brings a path as people write it, `hung@x` or `Hung <hung@x>`, into the form of §4.1.2.
@@ -199,7 +234,8 @@ fn in_brackets<'a>(typed: &'a str, tolerated: &mut Tolerated) -> Cow<'a, str> {
     if path.len() < typed.len() {
         tolerated.push(SPACE);
     }
-    if path.is_empty() || path.starts_with('<') {
+    let is_half_open = || find_unquoted(path, '<').is_none() && find_unquoted(path, '>').is_some();
+    if path.is_empty() || path.starts_with('<') || is_half_open() {
         return Cow::Borrowed(path);
     }
     if let Some((name, _)) = find_unquoted(path, '<').map(|at| path.split_at(at)) {
@@ -235,15 +271,34 @@ fn parse_parameters<'a>(rest: &'a str, syntax: &Syntax) -> Result<Vec<(&'a str, 
     if rest.is_empty() {
         return Ok(Vec::new());
     }
-    let parameters = rest.strip_prefix(' ').ok_or_else(|| reply::wrong_syntax(syntax))?;
+    let wrong = |what| reply::wrong_syntax(what, syntax);
+    if rest.trim_start().starts_with([',', ';', '<']) {
+        return Err(reply::bad_path(PathError::TwoAddresses, syntax));
+    }
+    let parameters = rest.strip_prefix(' ');
+    let parameters = parameters.ok_or_else(|| wrong("Something stands right behind the >"))?;
     let pairs = parameters.split(' ').map(|parameter| {
         let (keyword, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        if keyword.contains('@') {
+            return Err(reply::bad_path(PathError::TwoAddresses, syntax));
+        }
         let is_keyword = keyword.starts_with(|c: char| c.is_ascii_alphanumeric())
             && keyword.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         let is_value = !value.contains('=') && (!value.is_empty() || !parameter.contains('='));
-        if is_keyword && is_value { Ok((keyword, value)) } else { Err(reply::wrong_syntax(syntax)) }
+        if is_keyword && is_value {
+            Ok((keyword, value))
+        } else {
+            Err(wrong("A parameter is not of the form KEYWORD=value"))
+        }
     });
     pairs.collect()
+}
+
+/// Whether `value` is xtext, in which `+` begins two hexadecimal digits (RFC 3461 §4, RFC 4954 §5).
+fn is_xtext(value: &str) -> bool {
+    let is_hex = |b: &u8| matches!(b, b'0'..=b'9' | b'A'..=b'F');
+    let mut parts = value.split('+').skip(1).map(str::as_bytes);
+    parts.all(|part| part.get(..2).is_some_and(|hex| hex.iter().all(is_hex)))
 }
 
 /// Parses the value of SIZE (RFC 1870 §4); a number beyond 64 bits is just too big.

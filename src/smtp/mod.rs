@@ -8,6 +8,7 @@ pub mod reply;
 mod session;
 mod syntax;
 mod trace_fields;
+mod unknown;
 
 #[cfg(test)]
 mod tests;
@@ -17,17 +18,21 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use self::command::{Command, MAX_COMMAND_LINE, Tolerated, Whom};
+use self::command::{Command, MAX_COMMAND_LINE, Mechanism, Tolerated, Whom};
 use self::message::{MAX_TEXT_LINE, Message, Progress};
 use self::reply::Reply;
+pub use self::session::Access;
 use self::session::{Envelope, Greeting, State, Step};
 use self::trace_fields::TraceFields;
 use crate::address::{ForwardPath, ReversePath};
+use crate::channel::heard::Heard;
 use crate::channel::recording::Recording;
 use crate::channel::transcript::Transcript;
 use crate::channel::wire::{Deadline, Late};
 use crate::channel::{Channel, Ended};
 use crate::config::Config;
+use crate::counted::counted;
+use crate::login::{Login, Logins, Password, plain};
 use crate::mailboxes::{Delivery, Found, MailboxTree, Recipient, StoreError};
 
 /// So many replies of 5xx in a row end the session.
@@ -40,6 +45,9 @@ const MAX_ERRORS: usize = 20;
 /// Deviation: §3.8 would keep it, but others want its thread (§7.8).
 const MAX_COMMANDS: usize = 1000;
 
+/// The longest line in octets that answers AUTH, CRLF included (RFC 4954 §4).
+const MAX_RESPONSE: usize = 12_288;
+
 /// What a conversation finds when it begins.
 #[derive(Debug)]
 pub struct Context<'a> {
@@ -47,11 +55,14 @@ pub struct Context<'a> {
     pub session: u64,
     /// The client's address.
     pub client: IpAddr,
-    /// Our address, to which it connected.
-    pub local: IpAddr,
+    /// Whether the client is on this machine, or as good as that.
+    pub is_trusted: bool,
     pub config: &'a Config,
     pub mailboxes: &'a MailboxTree,
     pub deadline: &'a Deadline,
+    /// Who may send mail on this port.
+    pub access: Access,
+    pub logins: Logins<'a>,
 }
 
 /// The conversation with one client.
@@ -72,8 +83,10 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
     pub fn new(reader: R, writer: W, context: Context<'a>) -> Self {
         let Context { session, config, .. } = context;
         let (flags, folder) = (config.server_line(), config.record.as_deref());
-        let recording = folder
-            .and_then(|folder| Recording::begin(folder, session, flags.as_deref().as_slice()));
+        let port =
+            if context.access == Access::Everybody { None } else { Some("port: submission") };
+        let head: Vec<&str> = flags.as_deref().into_iter().chain(port).collect();
+        let recording = folder.and_then(|folder| Recording::begin(folder, session, &head));
         let transcript = Transcript::new(session, recording);
         let channel = Channel::new(reader, writer, transcript, context.deadline);
         Conversation {
@@ -115,7 +128,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
     fn turn(&mut self, state: State) -> Result<State, Ended> {
         self.count_command()?;
         let heard = self.channel.hear_command(MAX_COMMAND_LINE)?;
-        let parsed = command::parse(&heard);
+        let parsed = command::parse(&heard, self.context.config);
         self.note_heard(&parsed);
         let (command, tolerated) = match parsed {
             Ok(parsed) => parsed,
@@ -128,7 +141,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
             }
         }
         log::trace!("[{}] in {}: {command:?}", self.context.session, state.name());
-        match state.step(command, self.context.config) {
+        match state.step(command, self.context.config, &self.context.access) {
             Step::Reply(state, reply) => self.answer(state, &reply),
             Step::Find(greeting, envelope, forward_path) => {
                 let found = self.find(&envelope.reverse_path, &forward_path);
@@ -137,6 +150,10 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
             }
             Step::Verify(state, whom) => {
                 let reply = self.verify(&whom);
+                self.answer(state, &reply)
+            }
+            Step::LogIn(state, mechanism, response) => {
+                let reply = self.log_in(mechanism, response)?;
                 self.answer(state, &reply)
             }
             Step::Receive(greeting, envelope) => {
@@ -157,15 +174,79 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
         Ok(())
     }
 
-    /// Notes the command that was heard. What follows AUTH is a password, though none is taken here.
+    /// Notes the command that was heard, and no password. Where passwords are taken, what was not
+    /// understood may be one that was mistyped.
     fn note_heard(&mut self, parsed: &Result<(Command, Tolerated), Reply>) {
+        let takes_none = self.context.access == Access::Everybody;
         match parsed {
-            Err(refusal) if *refusal == reply::not_offered("AUTH") => {
-                self.channel.note_secret("AUTH *");
+            Ok((Command::Auth(Mechanism::Plain, None), _)) => self.channel.note_heard(),
+            Ok((Command::Auth(Mechanism::Plain, Some(response)), _)) => {
+                let shown = plain::without_password(response);
+                self.channel.note_secret(&format!("AUTH PLAIN {shown}"));
             }
-            Err(_) if self.channel.has_heard("AUTH") => self.channel.note_hidden(),
-            Ok(_) | Err(_) => self.channel.note_heard(),
+            Ok((Command::Auth(Mechanism::Unknown, _), _)) => self.channel.note_secret("AUTH *"),
+            Ok(_) => self.channel.note_heard(),
+            Err(_) if takes_none && !self.has_heard_secret() => self.channel.note_heard(),
+            Err(_) => self.channel.note_hidden(),
         }
+    }
+
+    /// Whether the line that was heard last may hold a password, of AUTH or of a verb of POP3.
+    fn has_heard_secret(&self) -> bool {
+        ["AUTH", "PASS", "APOP"].iter().any(|verb| self.channel.has_heard(verb))
+    }
+
+    /// Checks who the client is, and returns what to say of it (RFC 4954 §4).
+    fn log_in(&mut self, mechanism: Mechanism, response: Option<Password>) -> Result<Reply, Ended> {
+        let response = match response {
+            Some(response) => response,
+            None => match self.hear_response()? {
+                Ok(response) => response,
+                Err(refusal) => return Ok(refusal),
+            },
+        };
+        let parsed = match mechanism {
+            Mechanism::Plain => plain::parse(&response),
+            Mechanism::Unknown => return Ok(reply::UNKNOWN_MECHANISM),
+        };
+        let plain::Credentials { user, password } = match parsed {
+            Ok(credentials) => credentials,
+            Err(wrong) => return Ok(reply::not_plain(wrong)),
+        };
+        match self.context.logins.check(&user, &password, self.context.deadline) {
+            Ok(Login::Right(mailbox)) => {
+                log::info!("[{}] {} logged in", self.context.session, mailbox.address());
+                self.context.access = Access::User(mailbox.address());
+                Ok(reply::LOGGED_IN)
+            }
+            Ok(Login::Wrong) => Ok(reply::WRONG_PASSWORD),
+            // Deviation: §3.8 would keep the session, but somebody guesses (§7.8).
+            Ok(Login::WrongTooOften) => Err(self.send_last(&reply::WRONG_PASSWORD)),
+            Ok(Login::NotChecked) => Err(self.send_last(&reply::LOGIN_DELAY)),
+            Err(error) => Ok(reply::cannot_store(error)),
+        }
+    }
+
+    /// Asks for the response that did not come with AUTH, and hears it.
+    fn hear_response(&mut self) -> Result<Result<Password, Reply>, Ended> {
+        self.send(&reply::SEND_RESPONSE)?;
+        let response = match self.channel.hear_command(MAX_RESPONSE)? {
+            Heard::Line("*") => Err(reply::CANCELLED),
+            Heard::Line(response) => Ok(Password::new(response.to_owned())),
+            Heard::Control(_) | Heard::BeyondAscii(_) => {
+                Err(reply::not_plain(plain::Wrong::Base64))
+            }
+            Heard::WrongLineEnd => Err(reply::LINE_NOT_ENDED_BY_CRLF),
+            Heard::TooLong => Err(reply::RESPONSE_TOO_LONG),
+            Heard::Http => Err(reply::HTTP),
+            Heard::TlsHello => Err(reply::TLS_HELLO),
+        };
+        match &response {
+            Ok(response) => self.channel.note_secret(&plain::without_password(response)),
+            Err(refusal) if *refusal == reply::CANCELLED => self.channel.note_heard(),
+            Err(_) => self.channel.note_hidden(),
+        }
+        Ok(response)
     }
 
     /// Finds a recipient here or, for those whom this server serves, elsewhere.
@@ -174,10 +255,11 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
         reverse_path: &ReversePath,
         forward_path: &ForwardPath,
     ) -> Result<Recipient, Reply> {
-        let Context { client, local, config, mailboxes, .. } = self.context;
+        let Context { is_trusted, mailboxes, access, .. } = &self.context;
+        let is_served = *is_trusted || matches!(access, Access::User(_));
         match mailboxes.find(forward_path).map_err(reply::cannot_store)? {
             Found::Mailbox(mailbox) => Ok(mailbox.into()),
-            Found::Elsewhere(_) if !config.is_trusted(client, local) => Err(reply::NO_RELAY),
+            Found::Elsewhere(_) if !is_served => Err(reply::NO_RELAY),
             Found::Elsewhere(recipient) => {
                 let sender = mailboxes.find_sender(reverse_path).map_err(reply::cannot_store)?;
                 let is_known = sender.is_some() || *reverse_path == ReversePath::Null;
@@ -255,6 +337,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
             reverse_path: &envelope.reverse_path,
             greeting,
             client: self.context.client,
+            is_user: matches!(self.context.access, Access::User(_)),
             hostname: &self.context.config.hostname,
             id: delivery.id(),
             arrived: SystemTime::now(),
@@ -268,18 +351,18 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
 
     /// Publishes a message that has arrived whole.
     fn finish(&mut self, message: Message, envelope: &Envelope) -> Reply {
-        let (session, sender, size) =
-            (self.context.session, &envelope.reverse_path, message.size());
+        let (session, sender) = (self.context.session, &envelope.reverse_path);
+        let size = counted(message.size(), "octet");
         match message.finish() {
             Ok(paths) => {
                 self.commands = 0;
                 self.context.deadline.note_mail();
                 // The list is made only if somebody will see it.
-                log::info!("[{session}] {size} octets from {sender} in {}", listed(&paths));
+                log::info!("[{session}] {size} from {sender} in {}", listed(&paths));
                 reply::OK
             }
             Err(reply) => {
-                self.channel.warn(format_args!("{size} octets from {sender} refused: {reply}"));
+                self.channel.warn(format_args!("{size} from {sender} refused: {reply}"));
                 reply
             }
         }

@@ -8,8 +8,11 @@ use std::fmt::{self, Write};
 
 use super::syntax::{COMMANDS, MAIL, Syntax, Topic};
 use crate::address::PathError;
+use crate::channel::heard::say_where;
 use crate::channel::wire::{Late, WITHOUT_MAIL};
-use crate::config::Config;
+use crate::config::{Config, Pop3};
+use crate::counted::{all_threads, counted};
+use crate::login::plain;
 use crate::mailboxes::StoreError;
 
 /// One reply: `code`, then `status` if the client said EHLO (RFC 2034), then `text`.
@@ -84,16 +87,24 @@ pub fn greeting(hostname: &str) -> Reply {
     Reply::new(220, "", format!("{hostname} ESMTP mini-smtpd, a server to learn from; try HELP"))
 }
 
-pub fn hello(hostname: &str) -> Reply {
-    Reply::new(250, "", format!("{hostname} Hello, pleased to meet you"))
+/// The answer to HELO.
+pub fn hello(hostname: &str, drops_mail: bool) -> Reply {
+    Reply::new(250, "", welcome(hostname, drops_mail))
 }
 
 /// The answer to EHLO, with a line for each extension (§4.1.1.1).
-pub fn extended_hello(config: &Config) -> Reply {
+pub fn extended_hello(config: &Config, drops_mail: bool, with_auth: bool) -> Reply {
     let Config { hostname, max_size, .. } = config;
     let extensions = "8BITMIME\nPIPELINING\nENHANCEDSTATUSCODES\nHELP";
-    let text = format!("{hostname} Hello, pleased to meet you\nSIZE {max_size}\n{extensions}");
-    Reply::new(250, "", text)
+    let auth = if with_auth { "\nAUTH PLAIN" } else { "" };
+    let welcome = welcome(hostname, drops_mail);
+    Reply::new(250, "", format!("{welcome}\nSIZE {max_size}\n{extensions}{auth}"))
+}
+
+/// A greeting within a mail drops that mail (§4.1.4).
+fn welcome(hostname: &str, drops_mail: bool) -> String {
+    let dropped = "; the mail that was begun is dropped (RFC 5321 4.1.4)";
+    format!("{hostname} Hello, pleased to meet you{}", if drops_mail { dropped } else { "" })
 }
 
 /// Deviation: §4.2.3 puts this host's name first; these are the words of the course notes.
@@ -105,14 +116,17 @@ pub fn late(late: Late, config: &Config) -> Reply {
     let seconds = timeout.as_secs();
     let why = match late {
         Late::Stopping => return stopping(hostname),
-        Late::Line => format!("No whole line in {seconds} seconds, closing (RFC 5321 4.5.3.2)"),
+        Late::Line => {
+            let time = counted(seconds, "second");
+            format!("No whole line in {time}, closing (RFC 5321 4.5.3.2)")
+        }
         Late::LineUnderStress => "No whole line in 10 seconds, and nearly all threads are busy, \
                                   closing (RFC 5321 7.8)"
             .to_owned(),
         Late::WithoutMail => {
-            let seconds = seconds.min(WITHOUT_MAIL.as_secs());
+            let time = counted(seconds.min(WITHOUT_MAIL.as_secs()), "second");
             format!(
-                "No mail in {seconds} seconds, and somebody waits for a thread, closing \
+                "No mail in {time}, and somebody waits for a thread, closing \
                  (RFC 5321 7.8)"
             )
         }
@@ -123,8 +137,8 @@ pub fn late(late: Late, config: &Config) -> Reply {
 
 pub fn too_many_sessions(hostname: &str, limit: usize) -> Reply {
     let text = format!(
-        "{hostname} Your address has {limit} sessions here, and may have no more \
-         (RFC 5321 7.8)"
+        "{hostname} Your address has {} here, and may have no more (RFC 5321 7.8)",
+        counted(limit, "session")
     );
     Reply::new(421, "4.7.0", text)
 }
@@ -135,8 +149,8 @@ pub fn stopping(hostname: &str) -> Reply {
 
 pub fn all_threads_busy(hostname: &str, threads: usize) -> Reply {
     let text = format!(
-        "{hostname} All {threads} threads are busy with other clients; try again later \
-         (RFC 5321 4.5.4.1)"
+        "{hostname} {} busy with other clients; try again later (RFC 5321 4.5.4.1)",
+        all_threads(threads)
     );
     Reply::new(421, "4.3.2", text)
 }
@@ -165,7 +179,8 @@ pub const HTTP: Reply =
 
 pub fn endless_message(hostname: &str, max_size: u64) -> Reply {
     let text = format!(
-        "{hostname} Ten times the limit of {max_size} octets was sent, closing (RFC 5321 4.5.3.1.9)"
+        "{hostname} Ten times the limit of {} was sent, closing (RFC 5321 4.5.3.1.9)",
+        counted(max_size, "octet")
     );
     Reply::new(421, "4.3.4", text)
 }
@@ -179,7 +194,7 @@ pub const SENDER_OK: Reply = Reply::fixed(250, "2.1.0", "OK");
 pub const RECIPIENT_OK: Reply = Reply::fixed(250, "2.1.5", "OK");
 
 pub const START_MAIL_INPUT: Reply =
-    Reply::fixed(354, "", "Start mail input; end with <CRLF>.<CRLF>");
+    Reply::fixed(354, "", "Start mail input; end with <CRLF>.<CRLF>, a dot alone on its line");
 
 pub fn verified(mailbox: &str) -> Reply {
     Reply::new(250, "2.1.5", format!("<{mailbox}>"))
@@ -229,16 +244,107 @@ pub const MAIL_ALREADY_BEGUN: Reply = Reply::fixed(
     "A mail is already begun: go on with RCPT or drop it with RSET (RFC 5321 4.1.4)",
 );
 
+// Who the client is (RFC 4954 §6).
+
+/// A challenge without data: PLAIN asks nothing (RFC 4954 §4).
+pub const SEND_RESPONSE: Reply = Reply::fixed(334, "", "");
+
+pub const LOGGED_IN: Reply = Reply::fixed(235, "2.7.0", "You are logged in; go on with MAIL");
+
+pub const WANT_LOGIN: Reply = Reply::fixed(
+    530,
+    "5.7.0",
+    "Log in first: EHLO, then AUTH PLAIN; this port is for submission (RFC 4954 6)",
+);
+
+pub const WANT_EHLO: Reply =
+    Reply::fixed(503, "5.5.1", "Send EHLO first: AUTH is an extension (RFC 5321 2.2.1)");
+
+pub const AUTH_IN_MAIL: Reply =
+    Reply::fixed(503, "5.5.1", "A mail is already begun; RSET drops it (RFC 4954 4)");
+
+pub const LOGGED_IN_ALREADY: Reply =
+    Reply::fixed(503, "5.5.1", "You are logged in already; QUIT, and come again (RFC 4954 4)");
+
+pub const UNKNOWN_MECHANISM: Reply =
+    Reply::fixed(504, "5.5.4", "PLAIN is the only mechanism here: AUTH PLAIN (RFC 4954 4)");
+
+pub const AUTH_IN_CLEAR: Reply = Reply::fixed(
+    504,
+    "5.5.4",
+    "You are on another machine, and your password would cross the network in clear; start the \
+     server with --trust and your address to allow it (RFC 4954 4)",
+);
+
+/// What port this is, where no password is taken, and which one takes it.
+pub fn auth_elsewhere(submission: Option<&str>) -> Reply {
+    let text = match submission {
+        Some(address) => format!("AUTH is for submission, at {address} (RFC 6409 3.1)"),
+        None => "AUTH is for submission; start the server with --submission 127.0.0.1:1587 \
+                 (RFC 6409 3.1)"
+            .to_owned(),
+    };
+    Reply::new(502, "5.5.1", text)
+}
+
+pub const CANCELLED: Reply = Reply::fixed(501, "5.7.0", "You cancelled AUTH (RFC 4954 4)");
+
+pub const RESPONSE_TOO_LONG: Reply =
+    Reply::fixed(500, "5.5.6", "The response to AUTH is too long (RFC 4954 4)");
+
+/// What is wrong with a response to AUTH PLAIN.
+pub fn not_plain(wrong: plain::Wrong) -> Reply {
+    let (code, status, text) = match wrong {
+        plain::Wrong::Base64 => (501, "5.5.2", "The response is no base64 (RFC 4954 4)"),
+        plain::Wrong::Form => {
+            (501, "5.5.2", "PLAIN wants base64 of NUL, name, NUL, password (RFC 4616 2)")
+        }
+        plain::Wrong::ForAnother => {
+            (535, "5.7.8", "Nobody may act for another: begin with NUL (RFC 4616 2)")
+        }
+    };
+    Reply::new(code, status, text)
+}
+
+/// Whatever is wrong: the name, the password, or that none is set.
+pub const WRONG_PASSWORD: Reply = Reply::fixed(
+    535,
+    "5.7.8",
+    "Wrong name or password, or no password file (the server's log says more) (RFC 4954 6)",
+);
+
+/// The last reply to somebody who guesses.
+pub const LOGIN_DELAY: Reply = Reply::fixed(
+    454,
+    "4.7.0",
+    "Too many wrong passwords for this name just now; come again later (RFC 4954 6)",
+);
+
+pub fn not_your_address(own: &str) -> Reply {
+    Reply::new(550, "5.7.1", format!("You may send as <{own}> or <> only (RFC 6409 6.1)"))
+}
+
 // The line is wrong.
 
-pub fn wrong_syntax(syntax: &Syntax) -> Reply {
+/// `what` is wrong with the command that is written as `syntax` says.
+pub fn wrong_syntax(what: &str, syntax: &Syntax) -> Reply {
     let Syntax { form, section, .. } = syntax;
-    Reply::new(501, "5.5.4", format!("Syntax: {form} ({section})"))
+    Reply::new(501, "5.5.4", format!("{what}. Syntax: {form} ({section})"))
 }
 
 pub fn bad_path(error: PathError, syntax: &Syntax) -> Reply {
+    let is_sender = *syntax == MAIL;
     let text = match error {
-        PathError::Malformed => return wrong_syntax(syntax),
+        PathError::Missing => "There is no address after the colon",
+        PathError::Empty => "<> is for senders only: a recipient has an address",
+        PathError::NotOpened => "The address does not begin with <",
+        PathError::NotClosed => "There is no > at the end of the address",
+        PathError::Blank => "There is a blank in the address",
+        PathError::TwoAddresses if is_sender => "These are two addresses: a mail has one sender",
+        PathError::TwoAddresses => "These are two addresses: send RCPT once for each",
+        PathError::NoDomain => "The address has no @ and domain",
+        PathError::BadLocalPart => "What stands before the @ is no user's name",
+        PathError::BadDomain => "What stands after the @ is no domain",
         PathError::LocalPartTooLong => {
             "The part before the @ is over 64 octets (RFC 5321 4.5.3.1.1)"
         }
@@ -246,7 +352,8 @@ pub fn bad_path(error: PathError, syntax: &Syntax) -> Reply {
         PathError::PathTooLong => "The path is over 256 octets (RFC 5321 4.5.3.1.3)",
     };
     // 5.1.7 is a sender's address, 5.1.3 a recipient's (RFC 3463 §3.2).
-    Reply::new(501, if *syntax == MAIL { "5.1.7" } else { "5.1.3" }, text)
+    let status = if is_sender { "5.1.7" } else { "5.1.3" };
+    Reply { status, ..wrong_syntax(text, syntax) }
 }
 
 pub fn unknown_parameter(syntax: &Syntax) -> Reply {
@@ -262,6 +369,29 @@ pub const ADDRESS_BEYOND_ASCII: Reply = Reply::fixed(
 
 pub const UNKNOWN_COMMAND: Reply =
     Reply::fixed(500, "5.5.2", "No such command; HELP lists the commands (RFC 5321 4.1.1)");
+
+pub const HEADER_LINE: Reply = Reply::fixed(
+    500,
+    "5.5.2",
+    "That looks like a header line of a message: send DATA first, and this after the 354 \
+     (RFC 5321 3.3)",
+);
+
+pub const MARK_OF_BOOKS: Reply = Reply::fixed(
+    500,
+    "5.5.2",
+    "C: and S: only mark the lines in books: send what stands behind C: (RFC 5321 D.1)",
+);
+
+pub fn that_is_pop3(verb: &str, pop3: &Pop3) -> Reply {
+    let address = match pop3 {
+        Pop3::Off => None,
+        Pop3::IfFree(address) | Pop3::At(address) => Some(address.as_str()),
+    };
+    let place = say_where("POP3", address);
+    let text = format!("{verb} belongs to POP3, and this is SMTP; {place} (RFC 1939 3)");
+    Reply::new(500, "5.5.1", text)
+}
 
 pub fn not_offered(verb: &str) -> Reply {
     let text = format!("{verb} is not offered here; HELP lists what is (RFC 5321 4.2.4)");
@@ -307,13 +437,15 @@ pub const AMBIGUOUS_USER: Reply = Reply::fixed(
 
 pub fn too_many_recipients(limit: usize) -> Reply {
     let text = format!(
-        "At most {limit} recipients for a mail; send it to those first (RFC 5321 4.5.3.1.10)"
+        "At most {} for a mail; send it to those first (RFC 5321 4.5.3.1.10)",
+        counted(limit, "recipient")
     );
     Reply::new(452, "4.5.3", text)
 }
 
 pub fn too_big(max_size: u64) -> Reply {
-    let text = format!("At most {max_size} octets are taken (RFC 5321 4.5.3.1.9, RFC 1870)");
+    let limit = counted(max_size, "octet");
+    let text = format!("At most {limit} can be taken (RFC 5321 4.5.3.1.9, RFC 1870)");
     Reply::new(552, "5.3.4", text)
 }
 

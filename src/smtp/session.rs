@@ -3,10 +3,11 @@
 //! A state holds what the session knows in it, and a step consumes it, so that a recipient without
 //! a sender or a mail without a recipient does not compile. `docs/states.md` shows the table.
 
-use super::command::{Command, Whom};
+use super::command::{Command, Mechanism, Whom};
 use super::reply::{self, Reply};
 use crate::address::{ForwardPath, ReversePath};
 use crate::config::Config;
+use crate::login::Password;
 use crate::mailboxes::Recipient;
 
 /// What the session has agreed on so far.
@@ -20,6 +21,19 @@ pub enum State {
     Mail(Greeting, ReversePath),
     /// At least one RCPT was accepted.
     Rcpt(Greeting, Envelope),
+}
+
+/// Who may send mail on this port, and whether this client may.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Access {
+    /// Everybody may: this is where other servers bring mail. No password is taken.
+    Everybody,
+    /// Whoever logs in: this is the port for submission (RFC 6409 §4.3).
+    Users,
+    /// The same, but this client is on another machine. A password would cross the network in clear.
+    UsersHere,
+    /// The user with this address, who has logged in. That outlives RSET and a new EHLO.
+    User(String),
 }
 
 /// How the client greeted.
@@ -48,24 +62,32 @@ pub enum Step {
     Find(Greeting, Envelope, ForwardPath),
     /// Ask the store about this name, and say what it knows.
     Verify(State, Whom),
+    /// Check who the client is, and go on in that state.
+    LogIn(State, Mechanism, Option<Password>),
     /// Receive the message. Whatever comes of it, the transaction ends here (§4.1.1.4).
     Receive(Greeting, Envelope),
 }
 
 impl State {
     /// Says what `command` does in this state (§4.1.4, §4.3.2).
-    pub fn step(self, command: Command, config: &Config) -> Step {
+    pub fn step(self, command: Command, config: &Config, access: &Access) -> Step {
         use State::{Connected, Greeted, Mail, Rcpt};
 
+        if let Some(refusal) = access.refuse(&command, config) {
+            return Step::Reply(self, refusal);
+        }
         match (self, command) {
             // A greeting also drops a mail that was begun, as RSET does (§4.1.4).
-            (Connected | Greeted(_) | Mail(..) | Rcpt(..), Command::Helo(name)) => {
+            (state @ (Connected | Greeted(_) | Mail(..) | Rcpt(..)), Command::Helo(name)) => {
                 let greeting = Greeting { name, extended: false };
-                Step::Reply(Greeted(greeting), reply::hello(&config.hostname))
+                let reply = reply::hello(&config.hostname, state.has_mail());
+                Step::Reply(Greeted(greeting), reply)
             }
-            (Connected | Greeted(_) | Mail(..) | Rcpt(..), Command::Ehlo(name)) => {
+            (state @ (Connected | Greeted(_) | Mail(..) | Rcpt(..)), Command::Ehlo(name)) => {
                 let greeting = Greeting { name: Some(name), extended: true };
-                Step::Reply(Greeted(greeting), reply::extended_hello(config))
+                let takes_passwords = access.takes_passwords();
+                let reply = reply::extended_hello(config, state.has_mail(), takes_passwords);
+                Step::Reply(Greeted(greeting), reply)
             }
 
             (Greeted(greeting), Command::Mail(reverse_path, size)) => {
@@ -101,6 +123,19 @@ impl State {
             (Connected, Command::Rset) => Step::Reply(Connected, reply::OK),
             (Greeted(greeting) | Mail(greeting, _) | Rcpt(greeting, _), Command::Rset) => {
                 Step::Reply(Greeted(greeting), reply::OK)
+            }
+
+            (Greeted(greeting), Command::Auth(mechanism, response)) if greeting.extended => {
+                match mechanism {
+                    Mechanism::Plain => Step::LogIn(Greeted(greeting), mechanism, response),
+                    Mechanism::Unknown => Step::Reply(Greeted(greeting), reply::UNKNOWN_MECHANISM),
+                }
+            }
+            (state @ (Connected | Greeted(_)), Command::Auth(..)) => {
+                Step::Reply(state, reply::WANT_EHLO)
+            }
+            (state @ (Mail(..) | Rcpt(..)), Command::Auth(..)) => {
+                Step::Reply(state, reply::AUTH_IN_MAIL)
             }
 
             // These come at any time and change nothing (§4.1.4).
@@ -149,6 +184,14 @@ impl State {
         }
     }
 
+    /// Whether a mail is begun.
+    fn has_mail(&self) -> bool {
+        match self {
+            State::Connected | State::Greeted(_) => false,
+            State::Mail(..) | State::Rcpt(..) => true,
+        }
+    }
+
     /// The state's name, as `docs/states.md` and the log write it.
     pub fn name(&self) -> &'static str {
         match self {
@@ -156,6 +199,41 @@ impl State {
             State::Greeted(_) => "Greeted",
             State::Mail(..) => "Mail",
             State::Rcpt(..) => "Rcpt",
+        }
+    }
+}
+
+impl Access {
+    /// Whether AUTH is offered to this client.
+    pub fn takes_passwords(&self) -> bool {
+        match self {
+            Access::Users | Access::User(_) => true,
+            Access::Everybody | Access::UsersHere => false,
+        }
+    }
+
+    /// The reply to a command that this client may not use, or not yet (RFC 4954 §4, RFC 6409 §4.3).
+    fn refuse(&self, command: &Command, config: &Config) -> Option<Reply> {
+        use Access::{Everybody, User, Users, UsersHere};
+        use Command::{Auth, Data, Ehlo, Helo, Help, Mail, Noop, Quit, Rcpt, Rset, Vrfy};
+
+        match (self, command) {
+            (
+                Everybody | Users | UsersHere | User(_),
+                Helo(_) | Ehlo(_) | Rset | Noop | Quit | Help(_),
+            ) => None,
+            (Everybody, Auth(..)) => Some(reply::auth_elsewhere(config.submission.as_deref())),
+            (UsersHere, Auth(..)) => Some(reply::AUTH_IN_CLEAR),
+            (User(_), Auth(..)) => Some(reply::LOGGED_IN_ALREADY),
+            (Users, Auth(..)) => None,
+            (Users | UsersHere, Mail(..) | Rcpt(_) | Data | Vrfy(_)) => Some(reply::WANT_LOGIN),
+            // RFC 6409 §6.1: nobody writes in another one's name.
+            (User(own), Mail(ReversePath::Address(address), _))
+                if !address.to_string().eq_ignore_ascii_case(own) =>
+            {
+                Some(reply::not_your_address(own))
+            }
+            (Everybody | User(_), Mail(..) | Rcpt(_) | Data | Vrfy(_)) => None,
         }
     }
 }

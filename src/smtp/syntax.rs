@@ -60,6 +60,11 @@ pub const VRFY: Syntax = Syntax {
     purpose: "Asks whether that mailbox exists",
     section: "RFC 5321 4.1.1.6",
 };
+pub const AUTH: Syntax = Syntax {
+    form: "AUTH PLAIN [base64 of NUL name NUL password]",
+    purpose: "Logs in, on the port for submission only",
+    section: "RFC 4954 4",
+};
 pub const HELP: Syntax = Syntax {
     form: "HELP [command]",
     purpose: "Lists the commands, or explains one",
@@ -68,4 +73,4 @@ pub const HELP: Syntax = Syntax {
 
 /// The syntax of every command, in the order in which HELP lists them.
 pub const COMMANDS: &[&Syntax] =
-    &[&HELO, &EHLO, &MAIL, &RCPT, &DATA, &RSET, &NOOP, &QUIT, &VRFY, &HELP];
+    &[&HELO, &EHLO, &MAIL, &RCPT, &DATA, &RSET, &NOOP, &QUIT, &VRFY, &HELP, &AUTH];

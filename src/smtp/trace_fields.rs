@@ -16,6 +16,8 @@ pub struct TraceFields<'a> {
     pub reverse_path: &'a ReversePath,
     pub greeting: &'a Greeting,
     pub client: IpAddr,
+    /// Whether the client has logged in.
+    pub is_user: bool,
     pub hostname: &'a str,
     pub id: &'a str,
     pub arrived: SystemTime,
@@ -28,7 +30,11 @@ impl TraceFields<'_> {
         let TraceFields { reverse_path, greeting, hostname, id, .. } = self;
         let literal = literal(self.client);
         let name = greeting.name.as_ref().unwrap_or(&literal);
-        let protocol = if greeting.extended { "ESMTP" } else { "SMTP" };
+        let protocol = match (greeting.extended, self.is_user) {
+            (true, true) => "ESMTPA", // RFC 3848
+            (true, false) => "ESMTP",
+            (false, _) => "SMTP",
+        };
         let date = date(self.arrived);
         // Room for nearly every header, so that it need not grow; writing to a String cannot fail.
         let mut header = String::with_capacity(256);
@@ -81,6 +87,7 @@ mod tests {
             reverse_path: &ReversePath::Null,
             greeting: &Greeting { name: Some("crepes.fr".to_owned()), extended: true },
             client: IpAddr::from([127, 0, 0, 1]),
+            is_user: false,
             hostname: "localhost",
             id: "M1P2Q3",
             arrived: UNIX_EPOCH,
@@ -98,6 +105,7 @@ mod tests {
             reverse_path: &ReversePath::Null,
             greeting: &Greeting { name: None, extended: false },
             client: IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1]),
+            is_user: false,
             hostname: "localhost",
             id: "M1P2Q3",
             arrived: UNIX_EPOCH,

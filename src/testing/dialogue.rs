@@ -1,5 +1,7 @@
 //! Tests as dialogues: what the client says, and what the server is to answer.
 
+use crate::channel::heard::WONT_TIMING_MARK;
+
 /// Plays a conversation with a server that gives `answers`: `C:` is sent, `S:` is expected, `*` in
 /// it stands for any text.
 pub fn play(script: &str, answers: impl FnOnce(&[u8]) -> String) {
@@ -14,6 +16,14 @@ pub fn play(script: &str, answers: impl FnOnce(&[u8]) -> String) {
         assert!(matches(reply, expected), "expected {expected:?}, heard {reply:?} in\n{output}");
     }
     assert_eq!(heard.next(), None, "more was said than expected, in\n{output}");
+}
+
+/// The text of what a server says: without the answer to telnet's timing mark, as telnet shows it.
+pub fn text(mut output: Vec<u8>) -> String {
+    while let Some(at) = output.windows(3).position(|part| part == WONT_TIMING_MARK) {
+        output.drain(at..at + WONT_TIMING_MARK.len());
+    }
+    String::from_utf8(output).expect("replies are ASCII")
 }
 
 /// Whether `text` fits `pattern`, in which `*` stands for anything.

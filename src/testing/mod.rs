@@ -9,7 +9,7 @@ mod store;
 mod tree;
 
 pub use client::{Parts, Writes};
-pub use dialogue::{matches, play};
+pub use dialogue::{matches, play, text};
 pub use lists::{assert_complete, columns, first_word, verbs_in};
 pub use picture::arrows_in;
 pub use random::{Random, sessions};

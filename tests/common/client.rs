@@ -98,10 +98,11 @@ impl Client {
         self.stream.get_mut().shutdown(Shutdown::Write).unwrap();
     }
 
-    /// Everything that the server still says until it closes the connection.
+    /// Everything that the server still says until it closes the connection. Octets of telnet's
+    /// protocol are replaced.
     pub fn rest(&mut self) -> String {
-        let mut rest = String::new();
-        self.stream.read_to_string(&mut rest).unwrap();
-        rest
+        let mut rest = Vec::new();
+        self.stream.read_to_end(&mut rest).unwrap();
+        String::from_utf8_lossy(&rest).into_owned()
     }
 }

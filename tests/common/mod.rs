@@ -29,6 +29,8 @@ pub struct Server {
     pub port: u16,
     /// The port for POP3, if the flags ask for one.
     pub pop3: Option<u16>,
+    /// The port where users log in to send mail, if the flags ask for one.
+    pub submission: Option<u16>,
     pub tree: Tree,
     log: Arc<Mutex<String>>,
 }
@@ -59,9 +61,14 @@ impl Server {
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut first = String::new();
         stdout.read_line(&mut first).unwrap();
-        let mut ports =
-            first.split(' ').filter_map(|word| word.rsplit_once(':')?.1.parse::<u16>().ok());
-        let (port, pop3) = (ports.next(), ports.next());
+        // "… listens on 127.0.0.1:1 and 127.0.0.1:2 (submission) and 127.0.0.1:3 (POP3) for …"
+        let words: Vec<&str> = first.split(' ').collect();
+        let port_before = |mark: &str| {
+            let pair = words.windows(2).find(|pair| pair[1].starts_with(mark))?;
+            pair[0].rsplit_once(':')?.1.parse::<u16>().ok()
+        };
+        let port = words.iter().find_map(|word| word.rsplit_once(':')?.1.parse::<u16>().ok());
+        let (submission, pop3) = (port_before("(submission)"), port_before("(POP3)"));
         let log = Arc::new(Mutex::new(String::new()));
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let lines = Arc::clone(&log);
@@ -77,7 +84,7 @@ impl Server {
             let _ = child.wait();
             panic!("the server did not start: {first:?} {}", log.lock().unwrap());
         };
-        Server { child, port, pop3, tree, log }
+        Server { child, port, pop3, submission, tree, log }
     }
 
     /// A client that has not heard the greeting yet.
@@ -88,6 +95,11 @@ impl Server {
     /// A client of the other port, which has not heard the greeting yet.
     pub fn connect_pop3(&self) -> Client {
         Client::connect(self.pop3.expect("--pop3 127.0.0.1:0")).unwrap()
+    }
+
+    /// A client of the port for submission, which has not heard the greeting yet.
+    pub fn connect_submission(&self) -> Client {
+        Client::connect(self.submission.expect("--submission 127.0.0.1:0")).unwrap()
     }
 
     /// A client that was greeted.

@@ -47,7 +47,7 @@ fn a_mail_sent_by_smtp_can_be_collected_by_pop3_in_one_conversation() {
     let text = "file: nuce.edu.vn/hung/password = secret\nS: 220 *\nC: HELO x\nS: 250 *\nC: MAIL FROM:<>\n\
                 S: 250 *\nC: RCPT TO:<hung@nuce.edu.vn>\nS: 250 *\nC: DATA\nS: 354 *\nC: Subject: hi\nC:\n\
                 C: ..dot\nC: .\nS: 250 *\nport: pop3\nS2: +OK *\nC2: USER hung\nS2: +OK *\nC2: PASS secret\n\
-                S2: +OK *1 messages*\nC2: RETR 1\nS2: +OK *\nS2: (any lines)\nS2: Subject: hi\nS2:\n\
+                S2: +OK *1 message *\nC2: RETR 1\nS2: +OK *\nS2: (any lines)\nS2: Subject: hi\nS2:\n\
                 S2: ..dot\nS2: .\nC2: DELE 1\nS2: +OK *\nC2: QUIT\nS2: +OK *\nS2: (closed)\n\
                 M: hung@nuce.edu.vn 0\nC: QUIT\nS: 221 *\n";
     let file = write(&folder, "conversation.txt", text);

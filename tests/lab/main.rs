@@ -26,7 +26,7 @@ fn lab(args: &[&str]) -> (Option<i32>, String) {
 /// Plays these files: each conversation in them against a server of its own.
 fn play(flags: &[&str], files: &[impl AsRef<Path>]) -> (Option<i32>, String) {
     let start = format!(
-        "'{BINARY}' --listen 127.0.0.1:{{port}} --pop3 {{pop3}} --mailboxes {{mailboxes}} {{flags}}"
+        "'{BINARY}' --listen 127.0.0.1:{{port}} --submission {{submission}} --pop3 {{pop3}} --mailboxes {{mailboxes}} {{flags}}"
     );
     let files: Vec<&str> = files.iter().map(|file| file.as_ref().to_str().unwrap()).collect();
     lab(&[&["play"], flags, &["--start", &start], &files].concat())

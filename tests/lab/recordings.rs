@@ -14,7 +14,7 @@ fn a_recorded_session_can_be_played() {
     let server = Server::start(&format!("--max-size 100000 --record {}", tapes.root().display()));
     let sessions: [&[u8]; 6] = [
         b"EHLO x\r\nMAIL FROM:<> SIZE=1\r\nRCPT TO:<hung@nuce.edu.vn>\r\nDATA\r\nCh\xc3\xa0o\r\n..\r\n.\r\nQUIT\r\n",
-        b"HELO x\nNOOP \xff\xf4\r\n\tx\r\n(closed)\r\nAUTH PLAIN secret\r\n",
+        b"HELO x\nNOOP \xff\xf4\r\n\xff\xf4\xff\xfd\x06NOOP\r\n\tx\r\n(closed)\r\nAUTH PLAIN secret\r\n",
         b"HELO x\r\nMAIL FROM:<>\r\nRCPT TO:<hung@nuce.edu.vn>\r\nDATA\r\n\0\x80blank \r\na\r\n.\n",
         b"GET / HTTP/1.1\r\n",
         b"\x16\x03\x01\nNOOP\r\n",
@@ -82,6 +82,46 @@ fn a_recorded_pop3_session_can_be_played_and_holds_no_password() {
     let text = plain.replace("port: pop3\n", &format!("{mailbox}port: pop3\n"));
     let (status, said) = play_text(&tapes, "conversation.txt", &text);
     assert_eq!(status, Some(0), "{plain}{said}");
+}
+
+#[test]
+fn a_recorded_session_with_auth_can_be_played_and_holds_no_password() {
+    let (tapes, tree) = (Tree::empty(), Tree::new());
+    fs::write(tree.add("nuce.edu.vn/hung").join("password"), "secret").unwrap();
+    let flags = format!("--submission 127.0.0.1:0 --record {}", tapes.root().display());
+    let server = Server::start_in(tree, &flags);
+    // NUL, hung, NUL, secret, in base64.
+    let right = "AGh1bmcAc2VjcmV0";
+    let mail = "MAIL FROM:<hung@nuce.edu.vn>\r\nRCPT TO:<toan@nuce.edu.vn>\r\nDATA\r\nhi\r\n.\r\n";
+    let whole = format!("EHLO x\r\nAUTH PLAIN {right}\r\n{mail}QUIT\r\n");
+    let asked = format!("EHLO x\r\nAUTH PLAIN\r\n*\r\nAUTH PLAIN\r\n{right}\r\n{mail}QUIT\r\n");
+    let odd = format!(
+        "EHLO x\r\nAUTH PLAIN {right}=\r\nAUTH PLAIN\r\n{right}\x08\r\nAUHT PLAIN {right}\r\n\
+         {right}\r\nAUTH LOGIN {right}\r\nQUIT\r\n"
+    );
+    let mut texts = Vec::new();
+    for session in [whole, asked, odd] {
+        let mut client = server.connect_submission();
+        client.send(session);
+        client.close_write();
+        client.rest();
+        for entry in fs::read_dir(tapes.root()).unwrap() {
+            let path = entry.unwrap().path();
+            texts.push(fs::read_to_string(&path).unwrap());
+            fs::remove_file(path).unwrap();
+        }
+    }
+    let password = "file: nuce.edu.vn/hung/password = *\n";
+    for text in &texts {
+        assert!(!text.contains("AGh1bmcAc2Vj"), "{text}");
+        assert!(text.contains("\nport: submission\n"), "{text}");
+        // Who plays it again puts the mailbox in front; the password is the one in the recording.
+        let text = text.replace("port: submission\n", &format!("{password}port: submission\n"));
+        let (status, said) = play_text(&tapes, "conversation.txt", &text);
+        assert_eq!(status, Some(0), "{text}{said}");
+    }
+    assert!(texts[0].contains("C: AUTH PLAIN AGh1bmcAKg==\nS: 235 "), "{}", texts[0]);
+    assert!(texts[1].contains("C: *\nS: 501 5.7.0 You cancelled"), "{}", texts[1]);
 }
 
 #[test]

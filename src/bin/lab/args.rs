@@ -16,15 +16,17 @@ lab: talks with a mail server, and plays conversations against it
                                 and say where it differs from them
   lab help                      print this
 
-WHERE is a port, HOST:PORT, or pop3 (127.0.0.1:1110); without it, 127.0.0.1:2525.
+WHERE is a port, HOST:PORT, pop3 (127.0.0.1:1110), or submission (127.0.0.1:1587); without it,
+127.0.0.1:2525.
 FILE is a conversation, or a Markdown file with smtp or pop3 blocks, or a folder of such files;
 docs/conversations.md describes them. Instead of a fresh server:
 
   --against HOST:PORT   play against a server that runs already
+  --submission HOST:PORT  ... and lets users log in here
   --pop3 HOST:PORT      ... and speaks POP3 here
   --mailboxes DIR       ... whose mailboxes are here, for the M: and file: lines
-  --start 'COMMAND'     play against a server that this starts; {port}, {mailboxes}, {flags}
-                        and {pop3} (127.0.0.1:PORT, or off) in it are filled in
+  --start 'COMMAND'     play against a server that this starts; {port}, {mailboxes}, {flags},
+                        {submission} and {pop3} (127.0.0.1:PORT, or off) in it are filled in
   --codes-only          compare the codes of the replies, not their texts
   --patience TIME       how long the server may take for anything [10s]
 
@@ -35,6 +37,9 @@ no server.
 
 /// Where the server listens if nothing else is said.
 const SMTP: &str = "127.0.0.1:2525";
+
+/// Where users log in to send mail, if the server was told so.
+const SUBMISSION: &str = "127.0.0.1:1587";
 
 /// Where it listens for POP3.
 const POP3: &str = "127.0.0.1:1110";
@@ -54,6 +59,7 @@ pub enum Task {
 pub struct Play {
     pub files: Vec<String>,
     pub against: Option<SocketAddr>,
+    pub submission: Option<SocketAddr>,
     pub pop3: Option<SocketAddr>,
     pub mailboxes: Option<PathBuf>,
     pub start: Option<String>,
@@ -83,6 +89,7 @@ pub fn parse(args: Vec<String>) -> Result<Task, String> {
 fn talk(place: &str, file: Option<&str>) -> Result<Task, String> {
     let place = match place {
         "smtp" => SMTP.to_owned(),
+        "submission" => SUBMISSION.to_owned(),
         "pop3" => POP3.to_owned(),
         port if port.parse::<u16>().is_ok() => format!("127.0.0.1:{port}"),
         place => place.to_owned(),
@@ -94,6 +101,7 @@ fn parse_play(words: &[&str]) -> Result<Play, String> {
     let mut play = Play {
         files: Vec::new(),
         against: None,
+        submission: None,
         pop3: None,
         mailboxes: None,
         start: None,
@@ -105,6 +113,7 @@ fn parse_play(words: &[&str]) -> Result<Play, String> {
         let mut value = || words.next().copied().ok_or_else(|| format!("{word} needs a value"));
         match word {
             "--against" => play.against = Some(resolve(value()?)?),
+            "--submission" => play.submission = Some(resolve(value()?)?),
             "--pop3" => play.pop3 = Some(resolve(value()?)?),
             "--mailboxes" => play.mailboxes = Some(PathBuf::from(value()?)),
             "--start" => play.start = Some(value()?.to_owned()),

@@ -9,6 +9,10 @@ use std::time::{Duration, Instant};
 /// The longest line that a server may say; §4.5.3.1.5 allows 512 octets.
 const MAX_LINE: usize = 64 * 1024;
 
+/// The server's answer to telnet's Ctrl-C (RFC 860 §2). It is no part of a line: telnet does not show
+/// it, either.
+const TELNET_ANSWER: &[u8] = b"\xff\xfc\x06";
+
 /// A connection to the server.
 pub struct Client {
     stream: TcpStream,
@@ -85,7 +89,11 @@ impl Client {
         let mut block = [0; 4096];
         loop {
             if let Some(end) = self.arrived.iter().position(|&b| b == b'\n') {
-                return Ok(self.arrived.drain(..=end).collect());
+                let mut line: Vec<u8> = self.arrived.drain(..=end).collect();
+                if line.starts_with(TELNET_ANSWER) {
+                    line.drain(..TELNET_ANSWER.len());
+                }
+                return Ok(line);
             }
             if self.arrived.len() > MAX_LINE {
                 return Err(Silence::NoLine(std::mem::take(&mut self.arrived)));

@@ -78,8 +78,8 @@ fn play_files(wanted: Play) -> Result<bool, String> {
         }
         (Some(_), Some(_)) => return Err("--against and --start exclude each other".into()),
     };
-    let Play { pop3, codes_only, patience, .. } = wanted;
-    let options = Options { against, pop3, codes_only, patience };
+    let Play { submission, pop3, codes_only, patience, .. } = wanted;
+    let options = Options { against, submission, pop3, codes_only, patience };
     let outcomes = play_all(&conversations, &options);
     for (index, outcome) in &outcomes {
         if let Outcome::NoServer(line, reason) = outcome {

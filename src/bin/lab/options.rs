@@ -4,13 +4,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::script::{Action, Conversation, Process};
+use crate::script::{Action, Conversation, Process, Protocol};
 use crate::server::Template;
 
 /// How conversations are played.
 pub struct Options {
     pub against: Against,
-    /// Where a server that runs already speaks POP3.
+    /// Where a server that runs already lets users log in to send mail, and where it speaks POP3.
+    pub submission: Option<SocketAddr>,
     pub pop3: Option<SocketAddr>,
     /// Whether only the codes of replies are compared.
     pub codes_only: bool,
@@ -29,6 +30,7 @@ pub enum Against {
 /// A reason why this conversation cannot be played with these options.
 pub fn why_not(conversation: &Conversation, options: &Options) -> Option<String> {
     let has = |wanted: fn(&Action) -> bool| conversation.steps.iter().any(|s| wanted(&s.action));
+    let needs = |protocol| conversation.needs(protocol);
     let writes_files = has(|action| matches!(action, Action::File { .. }));
     let reason = match &options.against {
         Against::Running(..) if has(|action| matches!(action, Action::Do(_))) => {
@@ -37,11 +39,19 @@ pub fn why_not(conversation: &Conversation, options: &Options) -> Option<String>
         Against::Running(..) if !conversation.flags.is_empty() => {
             "server: needs a server that lab starts"
         }
-        Against::Running(..) if conversation.needs_pop3() && options.pop3.is_none() => {
+        Against::Running(..) if needs(Protocol::Pop3) && options.pop3.is_none() => {
             "POP3 needs --pop3 HOST:PORT"
         }
-        Against::Started(template) if conversation.needs_pop3() && !template.takes("pop3") => {
+        Against::Running(..) if needs(Protocol::Submission) && options.submission.is_none() => {
+            "submission needs --submission HOST:PORT"
+        }
+        Against::Started(template) if needs(Protocol::Pop3) && !template.takes("pop3") => {
             "POP3 needs {pop3} in --start"
+        }
+        Against::Started(template)
+            if needs(Protocol::Submission) && !template.takes("submission") =>
+        {
+            "submission needs {submission} in --start"
         }
         Against::Running(_, None) if writes_files => "file: needs --mailboxes",
         Against::Started(template)

@@ -42,7 +42,8 @@ pub struct Difference {
 struct Play<'a> {
     options: &'a Options,
     address: SocketAddr,
-    /// Where the server speaks POP3, if we know.
+    /// Where the server lets users log in to send mail, and where it speaks POP3, if we know.
+    submission: Option<SocketAddr>,
     pop3: Option<SocketAddr>,
     /// What a client speaks that connects now.
     protocol: Protocol,
@@ -86,16 +87,14 @@ fn asks_for_mail(conversation: &Conversation) -> bool {
 impl<'a> Play<'a> {
     /// Gets a server, and looks what lies in the mailboxes already.
     fn begin(conversation: &Conversation, options: &'a Options) -> Result<Play<'a>, String> {
-        let (address, pop3, mailboxes, server) = match &options.against {
-            Against::Running(address, mailboxes) => {
-                (*address, options.pop3, mailboxes.clone(), None)
-            }
+        let (mut submission, mut pop3) = (options.submission, options.pop3);
+        let (address, mailboxes, server) = match &options.against {
+            Against::Running(address, mailboxes) => (*address, mailboxes.clone(), None),
             Against::Started(template) => {
-                let needs_pop3 = conversation.needs_pop3();
-                let server = Server::start(template, &conversation.flags, needs_pop3);
-                let server = server.map_err(|e| e.to_string())?;
+                let server = Server::start(template, conversation).map_err(|e| e.to_string())?;
                 let mailboxes = template.takes("mailboxes").then(|| server.mailboxes());
-                (server.address(), server.pop3(), mailboxes, Some(server))
+                (submission, pop3) = (server.submission, server.pop3);
+                (server.address(), mailboxes, Some(server))
             }
         };
         let (clients, gone, before) = (BTreeMap::new(), HashSet::new(), BTreeMap::new());
@@ -103,6 +102,7 @@ impl<'a> Play<'a> {
         let mut play = Play {
             options,
             address,
+            submission,
             pop3,
             protocol,
             mailboxes,
@@ -198,6 +198,7 @@ impl<'a> Play<'a> {
         if !self.clients.contains_key(&number) {
             let address = match self.protocol {
                 Protocol::Smtp => self.address,
+                Protocol::Submission => self.submission.ok_or("submission needs its port")?,
                 Protocol::Pop3 => self.pop3.ok_or("POP3 needs --pop3 HOST:PORT")?,
             };
             let patience = self.options.patience;

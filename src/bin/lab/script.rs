@@ -21,10 +21,12 @@ pub struct Conversation {
     pub steps: Vec<Step>,
 }
 
-/// What a client and the server speak.
+/// What a client and the server speak; each has a port of its own.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Protocol {
     Smtp,
+    /// SMTP on the port where users log in.
+    Submission,
     Pop3,
 }
 
@@ -97,10 +99,10 @@ pub enum Process {
 }
 
 impl Conversation {
-    /// Whether a client in it may speak POP3.
-    pub fn needs_pop3(&self) -> bool {
-        let switch = Action::Port(Protocol::Pop3);
-        self.protocol == Protocol::Pop3 || self.steps.iter().any(|step| step.action == switch)
+    /// Whether a client in it may speak this.
+    pub fn needs(&self, protocol: Protocol) -> bool {
+        let switch = Action::Port(protocol);
+        self.protocol == protocol || self.steps.iter().any(|step| step.action == switch)
     }
 }
 
@@ -154,6 +156,7 @@ fn opening_fence(line: &str) -> Option<(&str, &str)> {
 fn protocol(name: &str) -> Option<Protocol> {
     match name {
         "smtp" => Some(Protocol::Smtp),
+        "submission" => Some(Protocol::Submission),
         "pop3" => Some(Protocol::Pop3),
         _ => None,
     }
@@ -209,7 +212,7 @@ fn parse_line(text: &str, speakers: &mut Speakers) -> Result<Action, String> {
             Ok(Action::File { path: path.trim().to_owned(), content: content.to_owned() })
         }
         "port:" => {
-            speakers.now = protocol(rest).ok_or("port: takes smtp or pop3")?;
+            speakers.now = protocol(rest).ok_or("port: takes smtp, submission or pop3")?;
             Ok(Action::Port(speakers.now))
         }
         "wait:" => Ok(Action::Wait(parse_time(rest)?)),

@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use std::{env, process, thread};
 
+use crate::script::{Conversation, Protocol};
+
 /// The project that this program was built in; its mailboxes and its server are the default.
 pub const PROJECT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -20,7 +22,7 @@ const PORTS: Range<u32> = 16_000..32_000;
 static COUNTER: AtomicU32 = AtomicU32::new(0);
 static NEXT_PORT: AtomicU32 = AtomicU32::new(0);
 
-/// A command line with `{port}`, `{pop3}`, `{mailboxes}` and `{flags}` still in it.
+/// A command line with `{port}`, `{submission}`, `{pop3}`, `{mailboxes}` and `{flags}` still in it.
 #[derive(Debug, Clone)]
 pub struct Template {
     words: Vec<String>,
@@ -30,7 +32,9 @@ pub struct Template {
 pub struct Server {
     child: Child,
     port: u16,
-    pop3: Option<SocketAddr>,
+    /// Where it lets users log in to send mail, and where it speaks POP3, if that was needed.
+    pub submission: Option<SocketAddr>,
+    pub pop3: Option<SocketAddr>,
     words: Vec<String>,
     folder: Folder,
 }
@@ -60,7 +64,8 @@ impl Template {
     /// The command line of this project's own server at `binary`.
     pub fn of_binary(binary: &Path) -> Template {
         let binary = binary.to_string_lossy().into_owned();
-        let rest = "--listen 127.0.0.1:{port} --pop3 {pop3} --mailboxes {mailboxes} {flags}";
+        let rest = "--listen 127.0.0.1:{port} --submission {submission} --pop3 {pop3} \
+                    --mailboxes {mailboxes} {flags}";
         Template { words: [binary].into_iter().chain(rest.split(' ').map(str::to_owned)).collect() }
     }
 
@@ -70,17 +75,15 @@ impl Template {
     }
 
     /// The words with everything filled in.
-    fn fill(&self, port: u16, pop3: &str, mailboxes: &Path, flags: &[String]) -> Vec<String> {
-        let mailboxes = mailboxes.to_string_lossy();
+    fn fill(&self, places: &[(&str, String)], flags: &[String]) -> Vec<String> {
         let mut filled = Vec::new();
         for word in &self.words {
             if word == "{flags}" {
                 filled.extend_from_slice(flags);
                 continue;
             }
-            let word = word.replace("{port}", &port.to_string());
-            let word = word.replace("{pop3}", pop3);
-            let word = word.replace("{mailboxes}", &mailboxes);
+            let fill = |word: String, (name, place): &(&str, String)| word.replace(name, place);
+            let word = places.iter().fold(word.clone(), fill);
             filled.push(word.replace("{flags}", &flags.join(" ")));
         }
         filled
@@ -88,30 +91,34 @@ impl Template {
 }
 
 impl Server {
-    /// Starts a server on a free port over a fresh copy of the project's mailbox tree, and on another
-    /// for POP3 if that is needed.
+    /// Starts a server on a free port over a fresh copy of the project's mailbox tree, and on others
+    /// for what else the conversation needs.
     ///
     /// # Errors
     /// When the command cannot be run, or there is no room for the tree.
-    pub fn start(template: &Template, flags: &[String], needs_pop3: bool) -> io::Result<Server> {
+    pub fn start(template: &Template, conversation: &Conversation) -> io::Result<Server> {
         let folder = Folder::new()?;
         copy_tree(&Path::new(PROJECT).join("mailboxes"), &folder.0.join("mailboxes"))?;
         let port = free_port()?;
-        let pop3_port = if needs_pop3 { Some(free_port()?) } else { None };
-        let pop3 = pop3_port.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
-        let place = pop3.map_or("off".to_owned(), |pop3| pop3.to_string());
-        let words = template.fill(port, &place, &folder.0.join("mailboxes"), flags);
+        let place = |protocol| -> io::Result<Option<SocketAddr>> {
+            let port = conversation.needs(protocol).then(free_port).transpose()?;
+            Ok(port.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port))))
+        };
+        let (submission, pop3) = (place(Protocol::Submission)?, place(Protocol::Pop3)?);
+        let written = |place: Option<SocketAddr>| place.map_or("off".into(), |at| at.to_string());
+        let places = [
+            ("{port}", port.to_string()),
+            ("{submission}", written(submission)),
+            ("{pop3}", written(pop3)),
+            ("{mailboxes}", folder.0.join("mailboxes").to_string_lossy().into_owned()),
+        ];
+        let words = template.fill(&places, &conversation.flags);
         let child = spawn(&words, &folder)?;
-        Ok(Server { child, port, pop3, words, folder })
+        Ok(Server { child, port, submission, pop3, words, folder })
     }
 
     pub fn address(&self) -> SocketAddr {
         SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
-    }
-
-    /// Where it speaks POP3, if that was needed.
-    pub fn pop3(&self) -> Option<SocketAddr> {
-        self.pop3
     }
 
     pub fn mailboxes(&self) -> PathBuf {

@@ -18,7 +18,7 @@ fn every_command_has_a_syntax_and_an_example_and_a_column_in_the_document() {
 #[test]
 fn every_command_is_parsed_and_is_called_by_its_verb() {
     for line in EXAMPLES {
-        match command::parse(&Heard::Line(line)) {
+        match command::parse(&Heard::Line(line), &config()) {
             Ok(command) => {
                 let variant = format!("{command:?}");
                 assert_eq!(first_word(&variant).to_ascii_uppercase(), first_word(line), "{line}");
@@ -40,7 +40,10 @@ fn an_unknown_command_is_answered_with_all_that_there_are() {
 fn no_command_is_offered_and_not_offered() {
     for (list, answer) in [
         (command::NOT_OFFERED, "-ERR * is not offered here; CAPA *"),
-        (command::SMTP, "-ERR * belongs to SMTP*"),
+        (
+            command::SMTP,
+            "-ERR * belongs to SMTP, and this is POP3; SMTP is on port 2525; begin with USER *",
+        ),
     ] {
         for verb in list {
             assert!(!verbs().iter().any(|known| known == verb), "{verb} is offered");

@@ -49,6 +49,6 @@ fn a_message_that_cannot_be_removed_is_an_error_at_quit() {
     let mut output = Vec::new();
     run(&store, client, &mut output);
     let output = String::from_utf8(output).unwrap();
-    assert!(output.ends_with("-ERR 1 deleted messages could not be removed (RFC 1939 6)\r\n"));
+    assert!(output.ends_with("-ERR 1 deleted message could not be removed (RFC 1939 6)\r\n"));
     assert!(!store.tree.names().contains(&"new/2.two".to_owned()), "the other one is removed");
 }

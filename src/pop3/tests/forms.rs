@@ -62,3 +62,38 @@ fn each_reply_fits_the_line_that_the_rfc_allows() {
         assert!(line.len() <= 510 && line.is_ascii(), "{line}");
     }
 }
+
+#[test]
+fn one_message_of_one_octet_is_told_in_the_singular() {
+    let tree = Tree::empty();
+    fs::write(tree.add("nuce.edu.vn/hung/new").join("0.zero"), "").unwrap();
+    let store = store_in(tree);
+    dialogue(
+        &store,
+        "S: +OK *
+         C: USER hung
+         S: +OK *
+         C: PASS secret
+         S: +OK The mailbox has 4 messages (98 octets)
+         C: DELE 2
+         S: +OK *
+         C: DELE 3
+         S: +OK *
+         C: DELE 4
+         S: +OK *
+         C: LIST
+         S: +OK The mailbox has 1 message (0 octets)
+         S: 1 0
+         S: .
+         C: QUIT
+         S: +OK Bye, 1 message left",
+    );
+}
+
+#[test]
+fn telnet_s_ctrl_c_is_answered_so_that_it_shows_the_replies_again() {
+    let mut output = Vec::new();
+    run(&store(), &b"\xff\xf4\xff\xfd\x06\r\n"[..], &mut output);
+    let reply = output.splitn(2, |&octet| octet == b'\n').last().unwrap();
+    assert!(reply.starts_with(b"\xff\xfc\x06-ERR Your telnet "), "{}", reply.escape_ascii());
+}

@@ -20,7 +20,7 @@ use crate::channel::MAX_HELD;
 use crate::channel::wire::StopFlag;
 use crate::testing::{
     Parts, Random, Store, Tree, Writes, arrows_in, assert_complete, columns, config, first_word,
-    matches, play, sessions, verbs_in,
+    matches, play, sessions, text, verbs_in,
 };
 
 /// A line for each command, in the order of the columns in `docs/pop3-states.md`. Each is accepted in
@@ -81,7 +81,7 @@ fn run_from(client: IpAddr, store: &Store, reader: impl Read, writer: impl Write
 fn answers(store: &Store, input: &[u8]) -> String {
     let mut output = Vec::new();
     run(store, input, &mut output);
-    String::from_utf8(output).expect("replies are ASCII")
+    text(output)
 }
 
 /// The same after a login as hung, without the greeting and the replies to the login.

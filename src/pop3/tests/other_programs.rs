@@ -260,7 +260,7 @@ fn quit_is_not_ok_when_a_marked_message_has_quite_another_name() {
     let rename = || fs::rename(new.join("1.one"), new.join("1.one,U=7")).unwrap();
     let input = "USER hung\r\nPASS secret\r\nDELE 1\r\nQUIT\r\n";
     let last = last_reply(&store, input, "QUIT", rename);
-    assert_eq!(last, "-ERR 1 deleted messages could not be removed (RFC 1939 6)");
+    assert_eq!(last, "-ERR 1 deleted message could not be removed (RFC 1939 6)");
     assert!(new.join("1.one,U=7").exists());
 }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::channel::heard::Heard;
+use crate::config::Pop3;
 
 #[test]
 fn every_command_has_a_syntax_and_an_example_and_a_column_in_the_document() {
@@ -17,7 +18,7 @@ fn every_command_has_a_syntax_and_an_example_and_a_column_in_the_document() {
 fn every_command_is_parsed_and_is_called_by_its_verb() {
     let forms = syntax::COMMANDS.iter().map(|syntax| (syntax.verb(), example_of(syntax)));
     for (verb, line) in forms.chain(EXAMPLES.map(|line| (first_word(line), line))) {
-        match command::parse(&Heard::Line(line)) {
+        match command::parse(&Heard::Line(line), &config()) {
             Ok((command, _)) => {
                 let variant = format!("{command:?}");
                 assert_eq!(first_word(&variant).to_ascii_uppercase(), verb, "{line}");
@@ -41,10 +42,32 @@ fn help_knows_every_command() {
 
 #[test]
 fn no_command_is_offered_and_not_offered() {
-    for verb in command::NOT_OFFERED {
+    for verb in unknown::NOT_OFFERED {
         assert!(!verbs().iter().any(|known| known == verb), "{verb} is offered");
         let output = answers(&Store::new(), format!("{verb} x\r\n").as_bytes());
         assert_eq!(codes_of(&output), [502], "{verb}");
+    }
+}
+
+#[test]
+fn a_verb_of_pop3_is_told_where_pop3_is() {
+    let pop3_verbs = verbs_in(include_str!("../../pop3/command.rs"));
+    for verb in pop3_verbs.iter().filter(|verb| !verbs().contains(verb)) {
+        assert!(unknown::POP3.contains(&verb.as_str()), "unknown::POP3 lacks {verb}");
+    }
+    for (pop3, place) in [
+        (Pop3::At("[::1]:1111".to_owned()), "POP3 is on port 1111 (RFC 1939 3)"),
+        (Pop3::IfFree("127.0.0.1:1110".to_owned()), "POP3 is on port 1110 (RFC 1939 3)"),
+        (Pop3::At("127.0.0.1:0".to_owned()), "POP3 is on the port named at the start *"),
+        (Pop3::Off, "POP3 is off (RFC 1939 3)"),
+    ] {
+        let store = Store::with(Config { pop3, ..config() });
+        for verb in unknown::POP3 {
+            assert!(!verbs().iter().any(|known| known == verb), "{verb} is offered");
+            let output = answers(&store, format!("{verb} secret\r\n").as_bytes());
+            let answer = format!("500 {verb} belongs to POP3, and this is SMTP; {place}");
+            assert!(matches(output.lines().nth(1).unwrap(), &answer), "{output}");
+        }
     }
 }
 

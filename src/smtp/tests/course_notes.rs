@@ -19,7 +19,7 @@ fn the_conversation_of_the_assignment_works_as_printed() {
          C: RCPT TO:<toan@nuce.edu.vn>
          S: 250 OK
          C: DATA
-         S: 354 Start mail input; end with <CRLF>.<CRLF>
+         S: 354 Start mail input; end with <CRLF>.<CRLF>, a dot alone on its line
          C: Blah blah blah...
          C: Blur Blur Blur...
          C: .
@@ -111,7 +111,7 @@ fn after_ehlo_the_replies_carry_enhanced_status_codes() {
          C: RCPT TO:<thanh@gmail.com>
          S: 550 5.7.1 No such user here
          C: DATA
-         S: 354 Start mail input; end with <CRLF>.<CRLF>
+         S: 354 Start mail input; end with <CRLF>.<CRLF>, a dot alone on its line
          C: .
          S: 250 2.0.0 OK
          C: HELP MAIL

@@ -13,13 +13,16 @@ fn store() -> Store {
     store
 }
 
-/// What a client from this address hears.
-fn answers_to(store: &Store, client: &str, input: &str) -> String {
+/// What a client from this address hears, on the port for everybody or as a user of the other one.
+fn answers_to(store: &Store, client: &str, access: Access, input: &str) -> String {
     let Store { config, mailboxes, .. } = store;
-    let deadline = Deadline::patient(Duration::from_secs(1), StopFlag::default());
-    let (client, local) = (client.parse().unwrap(), "192.0.2.1".parse().unwrap());
-    let deadline = &deadline;
-    let context = Context { session: 1, client, local, config, mailboxes, deadline };
+    let deadline = &Deadline::patient(Duration::from_secs(1), StopFlag::default());
+    let client = client.parse().unwrap();
+    let is_trusted = config.is_trusted(client, "192.0.2.1".parse().unwrap());
+    let guesses = Guesses::default();
+    let logins = Logins::new(1, client, mailboxes, &guesses, Duration::ZERO);
+    let context =
+        Context { session: 1, client, is_trusted, config, mailboxes, deadline, access, logins };
     let mut output = Vec::new();
     let mut conversation = Conversation::new(input.as_bytes(), &mut output, context);
     let ended = conversation.run();
@@ -109,12 +112,15 @@ fn mail_is_sent_on_for_clients_on_this_machine_and_those_who_are_trusted_only() 
         ("192.0.2.2", [550, 550]),
         ("2001:db8::1", [550, 550]),
     ] {
-        let output = answers_to(&store, client, input);
+        let output = answers_to(&store, client, Access::Everybody, input);
         assert_eq!(codes_of(&output)[2..], codes, "{client}: {output}");
         if codes[0] == 550 {
             assert!(output.contains("550 5.7.1 No such user here\r\n"), "the textbook's words");
         }
     }
+    let user = Access::User("hung@nuce.edu.vn".to_owned());
+    let output = answers_to(&store, "192.0.2.2", user, input);
+    assert_eq!(codes_of(&output)[2..], [250, 252], "whoever has logged in: {output}");
 }
 
 #[test]

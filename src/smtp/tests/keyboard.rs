@@ -26,6 +26,33 @@ fn keys_that_are_no_text_are_explained() {
 }
 
 #[test]
+fn telnet_s_ctrl_c_is_answered_so_that_it_shows_the_replies_again() {
+    let octets = |input: &[u8]| {
+        let mut output = Vec::new();
+        run(&Store::new(), input, &mut output);
+        output
+    };
+    let interrupted = octets(b"\xff\xf4\xff\xfd\x06HELO x\r\nNOOP\r\n");
+    let interrupted = interrupted.splitn(2, |&octet| octet == b'\n').last().unwrap();
+    let wanted = b"\xff\xfc\x06500 Your telnet sent option octets (IAC), perhaps for Ctrl-C; ";
+    assert!(interrupted.starts_with(wanted), "{}", interrupted.escape_ascii());
+    assert!(interrupted.ends_with(b"\r\n250 OK\r\n"), "{}", interrupted.escape_ascii());
+    // A Backspace before it, a second Ctrl-C: still one answer.
+    let twice = octets(b"\x08\xff\xf4\xff\xfd\x06\xff\xf4\xff\xfd\x06\r\n");
+    assert_eq!(twice.windows(3).filter(|part| part == b"\xff\xfc\x06").count(), 1);
+    // No other option is answered, and nothing within a message.
+    let others: [&[u8]; 4] = [
+        b"\xff\xfd\x01\xff\xfb\x06\xff\xf4\r\n",
+        b"\xff\xfd\r\n\x06\r\n",
+        b"\xff\xfe\x06\r\n",
+        &message(b"\xff\xf4\xff\xfd\x06\r\n.\r\n"),
+    ];
+    for input in others {
+        assert!(!octets(input).contains(&0xff), "{}", input.escape_ascii());
+    }
+}
+
+#[test]
 fn a_path_that_is_too_long_is_a_bad_sender_or_a_bad_recipient() {
     let long = "x".repeat(65);
     let input = format!("EHLO x\r\nMAIL FROM:<{long}@x>\r\nMAIL FROM:<>\r\nRCPT TO:<{long}@x>\r\n");

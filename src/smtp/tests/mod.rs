@@ -1,5 +1,6 @@
 //! SMTP, as dialogues over byte slices: no sockets, a temporary mailbox tree.
 
+mod auth;
 mod bounds;
 mod browsers;
 mod commands;
@@ -24,10 +25,11 @@ use super::*;
 use crate::address::ReversePath;
 use crate::channel::MAX_HELD;
 use crate::channel::wire::StopFlag;
+use crate::login::Guesses;
 use crate::pool::Load;
 use crate::testing::{
     Parts, Random, Store, Writes, arrows_in, assert_complete, columns, config, first_word, matches,
-    play, sessions, verbs_in,
+    play, sessions, text, verbs_in,
 };
 
 /// The trace lines that begin each file.
@@ -35,7 +37,7 @@ const TRACE_LINES: usize = 4;
 
 /// A line for each command, in the order of the columns in `docs/states.md`. Each is accepted in the
 /// states that accept its command.
-const EXAMPLES: [&str; 10] = [
+const EXAMPLES: [&str; 11] = [
     "HELO x",
     "EHLO x",
     "MAIL FROM:<>",
@@ -46,16 +48,33 @@ const EXAMPLES: [&str; 10] = [
     "VRFY hung",
     "HELP",
     "QUIT",
+    "AUTH PLAIN",
 ];
 
 /// Runs a session over `reader` and `writer`.
 fn run(store: &Store, reader: impl Read, writer: impl Write) {
+    run_with(Access::Everybody, store, reader, writer);
+}
+
+/// The same on a port with this access.
+fn run_with(access: Access, store: &Store, reader: impl Read, writer: impl Write) {
     let Store { config, mailboxes, .. } = store;
     let deadline =
         Deadline::new(Duration::from_secs(1), Arc::new(Load::new(1)), StopFlag::default());
     let client = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let guesses = Guesses::default();
+    let logins = Logins::new(1, client, mailboxes, &guesses, Duration::ZERO);
     let deadline = &deadline;
-    let context = Context { session: 1, client, local: client, config, mailboxes, deadline };
+    let context = Context {
+        session: 1,
+        client,
+        is_trusted: true,
+        config,
+        mailboxes,
+        deadline,
+        access,
+        logins,
+    };
     let mut conversation = Conversation::new(reader, writer, context);
     let ended = conversation.run();
     conversation.close(ended);
@@ -65,7 +84,7 @@ fn run(store: &Store, reader: impl Read, writer: impl Write) {
 fn answers(store: &Store, input: &[u8]) -> String {
     let mut output = Vec::new();
     run(store, input, &mut output);
-    String::from_utf8(output).expect("replies are ASCII")
+    text(output)
 }
 
 /// The codes of the replies to `input`, without the greeting's.

@@ -55,6 +55,36 @@ fn rset_and_a_second_greeting_drop_the_mail() {
 }
 
 #[test]
+fn a_greeting_within_a_mail_says_that_the_mail_is_dropped() {
+    let dropped = "Hello, pleased to meet you; the mail that was begun is dropped (RFC 5321 4.1.4)";
+    dialogue(
+        &Store::new(),
+        &format!(
+            "S: 220 *
+             C: HELO x
+             S: 250 localhost Hello, pleased to meet you
+             C: HELO y
+             S: 250 localhost Hello, pleased to meet you
+             C: MAIL FROM:<>
+             S: 250 OK
+             C: HELO z
+             S: 250 localhost {dropped}
+             C: MAIL FROM:<>
+             S: 250 OK
+             C: RCPT TO:<hung@nuce.edu.vn>
+             S: 250 OK
+             C: EHLO z
+             S: 250-localhost {dropped}
+             S: 250-SIZE *
+             S: 250-8BITMIME
+             S: 250-PIPELINING
+             S: 250-ENHANCEDSTATUSCODES
+             S: 250 HELP"
+        ),
+    );
+}
+
+#[test]
 fn some_commands_need_no_greeting() {
     let store = Store::new();
     let input = b"NOOP\r\nNOOP what ever\r\nRSET\r\nHELP\r\nVRFY hung\r\nMAIL FROM:<>\r\nQUIT\r\n";

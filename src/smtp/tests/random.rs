@@ -74,7 +74,7 @@ fn random_sessions_break_nothing() {
         let output = answers(&whole, &input);
         let mut writes = Writes::default();
         run(&cut, Parts::new(random.cut(&input)), &mut writes);
-        assert_eq!(String::from_utf8_lossy(&writes.0.concat()), output, "in chunks, {}", shown());
+        assert_eq!(text(writes.0.concat()), output, "in chunks, {}", shown());
         assert!(writes.0.iter().all(|write| write.len() <= MAX_HELD + 1024), "{}", shown());
 
         check_replies(&output, &shown);

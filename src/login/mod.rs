@@ -6,6 +6,9 @@
 //! Guessing is slow: each refusal waits a second, and [`Guesses`] lets two of them wait for one name
 //! and address, over however many connections they come.
 
+pub mod base64;
+pub mod plain;
+
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
