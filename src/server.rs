@@ -17,9 +17,10 @@ use crate::counted::counted;
 use crate::login::{self, Guesses, Logins};
 use crate::mailboxes::MailboxTree;
 use crate::pool::{Load, Pool};
+use crate::relay::{self, Runner};
 use crate::session_limit::{Admission, SessionLimit};
-use crate::smtp::Access;
-use crate::{pop3, relay, smtp};
+use crate::smtp::{Access, Context};
+use crate::{pop3, smtp};
 
 /// How long a client waits for a free thread. It is not zero: a thread that has just sent 221 is free
 /// within this time.
@@ -146,13 +147,9 @@ pub fn run(
         pools.push(start_port(listener, &common).map_err(no_threads)?);
     }
 
-    let mut runner = None;
+    let mut runner = Runner::new(&common.config, &common.mailboxes, &common.stop);
     while !common.stop.load(Ordering::Relaxed) {
-        let Common { config, mailboxes, stop, .. } = &*common;
-        if runner.is_none() && mailboxes.queues().is_ok_and(|queues| !queues.is_empty()) {
-            // If there is no thread for it now, there may be one later.
-            runner = relay::start(config, mailboxes, stop).ok();
-        }
+        runner.look();
         thread::park_timeout(relay::LOOK);
     }
     let began = Instant::now();
@@ -164,9 +161,7 @@ pub fn run(
             log_aside(Level::Warn, left);
         }
     }
-    if let Some(runner) = runner {
-        runner.wait_until_idle(WAIT_FOR_SESSIONS.saturating_sub(began.elapsed()));
-    }
+    runner.wait_until_idle(WAIT_FOR_SESSIONS.saturating_sub(began.elapsed()));
     Ok(())
 }
 
@@ -310,18 +305,18 @@ impl Port {
                 info!("[{session}] {address} connected, {busy} of {threads} threads busy");
                 deadline = Deadline::new(config.timeout, load, stop);
                 wire = Wire::new(stream, &deadline)?;
+                let trusted = config.is_trusted(client, local);
                 let access = match self.protocol {
-                    Protocol::Submission if config.is_trusted(client, local) => Access::Users,
+                    Protocol::Submission if trusted => Access::Users,
                     Protocol::Submission => Access::UsersHere,
                     Protocol::Smtp | Protocol::Pop3 => Access::Everybody,
                 };
                 let logins = Logins::new(session, client, mailboxes, guesses, login::PENALTY);
                 let deadline = &deadline;
-                let is_trusted = config.is_trusted(client, local);
-                let context = smtp::Context {
+                let context = Context {
                     session,
                     client,
-                    is_trusted,
+                    trusted,
                     config,
                     mailboxes,
                     deadline,

@@ -82,7 +82,6 @@ fn without_a_message_to_send_on_there_is_no_queue_runner() {
     wait_until("it is sent on, though the server started without a route", || {
         hop.count("QUIT") == 1
     });
-    assert!(cfg!(not(target_os = "linux")) || threads(&server) > before);
 }
 
 #[test]
@@ -158,11 +157,9 @@ fn some_recipients_of_each_kind_are_sent_tried_again_and_reported_at_once() {
     send_one(&server, &to, "Subject: for you\r\n\r\nsecret");
     let report = report_to_hung(&server);
     assert!(report.starts_with("Return-Path: <>\nDate: "), "{report}");
-    let address = format!("127.0.0.1:{}", hop.port);
-    let reason = format!(
-        "\n<no@gmail.com>\n    {address} answered: 550 No such user here \"\\x1b[31m\"\n\n"
-    );
-    assert!(report.contains(&reason), "{report}");
+    let reason =
+        "\n<no@gmail.com>\n    gmail.com answered: 550 No such user here \"\\u{1b}[31m\"\n\n";
+    assert!(report.contains(reason), "{report}");
     assert!(report.contains("\nSubject: for you\n") && !report.contains("secret"), "{report}");
     assert!(!report.contains("<later@") && !report.contains("<bob@"), "{report}");
     wait_until("the message is for the others only", || {
@@ -202,10 +199,10 @@ fn a_message_that_is_too_old_is_given_up_with_a_report() {
         send_one(&server, &["bob@gmail.com"], "x");
         let report = report_to_hung(&server);
         assert!(
-            report.contains("\n<bob@gmail.com>\n    given up; at last, 127.0.0.1:"),
+            report.contains("\n<bob@gmail.com>\n    given up; at last, gmail.com "),
             "{report}"
         );
-        let why = ["no connection: ", "answered: 451 disk full", "answered: 554 not you"];
+        let why = ["takes no connection: ", "answered: 451 disk full", "answered: 554 not you"];
         assert!(why.iter().any(|why| report.contains(why)), "{report}");
         wait_until("it is gone", || queued_in(&server.tree, "new").is_empty());
     }
@@ -224,7 +221,7 @@ fn what_nobody_can_be_told_of_is_kept_in_cur_and_never_away() {
     wait_until("one waits", || queued_in(&server.tree, "new").len() == 1);
     let kept = queued_in(&server.tree, "cur");
     let kept: String = kept.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
-    let reason = format!("Reason: <no@gmail.com> 127.0.0.1:{} answered: 550 no\n", hop.port);
+    let reason = "Reason: <no@gmail.com> gmail.com answered: 550 no\n";
     for sender in ["", "tuan@nuce.edu.vn"] {
         let envelope =
             format!("Forward-Path: <no@gmail.com>\n{reason}Return-Path: <{sender}>\nReceived:");
@@ -337,7 +334,7 @@ fn a_dead_hop_is_tried_once_for_all_messages_with_one_line_of_log() {
 fn rm_gives_a_message_up() {
     let server = Server::start_in(tree_with_hop(1), QUICK);
     send_one(&server, &["bob@gmail.com"], "x");
-    wait_until("the hop is tried", || server.log().contains("no connection"));
+    wait_until("the hop is tried", || server.log().contains("takes no connection"));
     queued_in(&server.tree, "new").iter().for_each(|path| fs::remove_file(path).unwrap());
     thread::sleep(Duration::from_millis(1500));
     assert!(server.tree.files().is_empty(), "{:?}", server.tree.files());
@@ -349,11 +346,11 @@ fn a_next_hop_that_cannot_be_used_is_one_warning_and_the_mail_waits() {
     route(&tree, "gmail.com", &"rubbish\n".repeat(10));
     let server = Server::start_in(tree, QUICK);
     send_one(&server, &["bob@gmail.com"], "x");
-    wait_until("it is tried again", || server.log().contains("still waits"));
+    let what = "next-hop has no line such as 127.0.0.1:2526";
+    wait_until("it is tried again", || server.log().matches(what).count() >= 3);
     let log = server.log();
     let warnings: Vec<&str> = log.lines().filter(|line| line.starts_with("WARN")).collect();
-    assert_eq!(warnings.len(), 2, "one at the start, and one with mail: {warnings:?}");
-    assert!(warnings.iter().all(|line| line.contains("next-hop has the line \"rubbish\"")));
+    assert!(warnings.len() == 1 && warnings[0].contains(what), "{warnings:?}");
     let hop = Hop::start(|_| None);
     route(&server.tree, "gmail.com", &format!("127.0.0.1:{}", hop.port));
     wait_until("it is sent", || hop.texts().len() == 1);
@@ -396,8 +393,7 @@ fn the_log_shows_the_conversation_with_a_mark_of_its_own() {
         "\n[q1] C: x\n",
         "\n[q1] C: .\n",
         "\n[q1] C: QUIT\n",
-        " through 127.0.0.1:",
-        ": <bob@gmail.com> 250\n",
+        " from <hung@nuce.edu.vn>: 250\n",
     ] {
         assert!(log.contains(line), "{line:?} in {log}");
     }

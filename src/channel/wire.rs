@@ -102,12 +102,6 @@ impl Deadline {
         self.restart();
     }
 
-    /// The time that each line has.
-    #[cfg(test)]
-    pub fn allowed(&self) -> Duration {
-        self.allowed.get()
-    }
-
     /// Gives the next line its full time, from its [`Deadline::start`] on.
     pub fn restart(&self) {
         self.began.set(None);

@@ -3,15 +3,14 @@
 //! Guarantee: a file appears in `new/` whole or not at all, and after [`Delivery::publish`] it
 //! survives a power cut. The order is the guarantee: write, fsync, rename, fsync of the folder.
 
-use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::{Mailbox, Recipient, StoreError, look, queue};
+use super::{Mailbox, StoreError, look, queue};
 use crate::address::is_domain;
 
 /// The octets that are collected before they are written to every file.
@@ -48,7 +47,7 @@ impl Delivery {
     /// # Errors
     /// When one of them cannot be created; the others are removed.
     pub fn begin(
-        recipients: &[Recipient],
+        mailboxes: &[Mailbox],
         hostname: &str,
         sync: bool,
     ) -> Result<Delivery, StoreError> {
@@ -57,13 +56,15 @@ impl Delivery {
         let id = new_id(now, std::process::id(), count);
         let name = format!("{}.{id}.{hostname}", now.as_secs());
         let mut delivery = Delivery { files: Vec::new(), block: Vec::new(), id, sync };
-        for Recipient { mailbox, .. } in recipients {
-            if delivery.files.iter().all(|file| file.mailbox != *mailbox) {
+        for mailbox in mailboxes {
+            let folder = &mailbox.folder;
+            if delivery.files.iter().all(|file| file.mailbox.folder != *folder) {
                 delivery.files.push(RecipientFile::create(mailbox, &name, sync)?);
             }
-        }
-        for file in &mut delivery.files {
-            file.write(queue::forward_paths(recipients, &file.mailbox).as_bytes())?;
+            let file = delivery.files.iter_mut().find(|file| file.mailbox.folder == *folder);
+            if let (Some(address), Some(file)) = (&mailbox.elsewhere, file) {
+                file.write(format!("Forward-Path: <{address}>\n").as_bytes())?;
+            }
         }
         Ok(delivery)
     }
@@ -127,30 +128,30 @@ impl Delivery {
         Ok(self.files.drain(..).map(|file| file.path).collect())
     }
 
-    /// Puts the message, which is in one file, into a folder of the same Maildir, in the place of what
-    /// has this name there, and with this modification time.
+    /// Adds `head` and `text` to the only file, and puts it at `path` in the same Maildir, in the place
+    /// of what is there, with this modification time.
     ///
     /// # Errors
     /// When it cannot be there; then nothing has changed.
     pub fn replace(
         mut self,
-        folder: &str,
-        name: &OsStr,
+        head: &str,
+        mut text: impl Read,
+        path: &Path,
         modified: SystemTime,
     ) -> Result<(), StoreError> {
-        self.flush()?;
-        for file in &mut self.files {
-            file.file.set_modified(modified).map_err(|e| file.failed(e))?;
-            if self.sync {
-                file.sync_text()?;
-            }
-            let folder = look::at_folder(&file.mailbox.folder, folder);
-            let moved = folder.and_then(|folder| {
-                rename(&file.path, &folder.join(name))?;
-                if self.sync { sync_folder(&folder) } else { Ok(()) }
-            });
-            moved.map_err(|e| file.failed(e))?;
+        for RecipientFile { file, path: tmp, .. } in &mut self.files {
+            let mut replace = || {
+                file.write_all(head.as_bytes())?;
+                io::copy(&mut text, file)?;
+                file.set_modified(modified)?;
+                file.sync_all()?;
+                rename(tmp, path)?;
+                sync_folder(path.parent().unwrap_or(path))
+            };
+            replace().map_err(|e| StoreError::logged(at(path, e)))?;
         }
+        // From here on `drop` has nothing to remove.
         self.files.clear();
         Ok(())
     }
@@ -354,8 +355,8 @@ mod tests {
     use crate::testing::Tree;
 
     fn begin(tree: &Tree, mailboxes: &[&str]) -> Delivery {
-        let mailbox = |name: &&str| Recipient::from(Mailbox { folder: tree.add(name) });
-        let mailboxes: Vec<Recipient> = mailboxes.iter().map(mailbox).collect();
+        let mailbox = |name: &&str| Mailbox { folder: tree.add(name), elsewhere: None };
+        let mailboxes: Vec<Mailbox> = mailboxes.iter().map(mailbox).collect();
         Delivery::begin(&mailboxes, "localhost", true).unwrap()
     }
 

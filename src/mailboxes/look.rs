@@ -3,7 +3,7 @@
 //! std has no `openat`, so that what somebody swaps in between the look and the use is used after
 //! all. Whoever can write into the tree is trusted that far.
 
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
@@ -46,18 +46,6 @@ pub fn at_one(folder: &Path) -> io::Result<()> {
 /// When it is not there, is no regular file, or was replaced in the meantime. The kind is
 /// `InvalidInput` for a folder, a pipe and the like, and `Other` for a link.
 pub fn open_file(path: &Path) -> io::Result<(File, FileId)> {
-    open(path, OpenOptions::new().read(true))
-}
-
-/// Opens a file to read and to change it.
-///
-/// # Errors
-/// Those of [`open_file`].
-pub fn open_file_to_change(path: &Path) -> io::Result<File> {
-    open(path, OpenOptions::new().read(true).write(true)).map(|(file, _)| file)
-}
-
-fn open(path: &Path, options: &OpenOptions) -> io::Result<(File, FileId)> {
     let seen = fs::symlink_metadata(path)?;
     if seen.is_symlink() {
         return Err(io::Error::other("it is a symbolic link"));
@@ -66,7 +54,7 @@ fn open(path: &Path, options: &OpenOptions) -> io::Result<(File, FileId)> {
     if !seen.is_file() {
         return Err(io::Error::new(ErrorKind::InvalidInput, "it is no regular file"));
     }
-    let file = options.open(path)?;
+    let file = File::open(path)?;
     let id = id(&file.metadata()?);
     if id == self::id(&seen) {
         Ok((file, id))

@@ -46,18 +46,11 @@ pub struct MailboxTree {
     open_files: OpenFiles,
 }
 
-/// A user's folder, found in the tree.
+/// Where a recipient's mail goes: a user's folder, found in the tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mailbox {
     folder: PathBuf,
-}
-
-/// A recipient of a message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Recipient {
-    /// Where the message goes: a user's mailbox, or a queue.
-    mailbox: Mailbox,
-    /// Whose it is, if it is sent on.
+    /// Whose the mail is, if it is sent on: then the folder is a queue.
     elsewhere: Option<Address>,
 }
 
@@ -73,8 +66,6 @@ pub enum StoreError {
 #[derive(Debug)]
 pub enum Found {
     Mailbox(Mailbox),
-    /// The domain is not here, but its mail can be sent on.
-    Elsewhere(Recipient),
     NoSuchUser,
     NoSuchDomain,
 }
@@ -108,13 +99,12 @@ impl MailboxTree {
     ///
     /// # Errors
     /// Those of [`MailboxTree::find`].
-    pub fn find_sender(&self, reverse_path: &ReversePath) -> Result<Option<Recipient>, StoreError> {
+    pub fn find_sender(&self, reverse_path: &ReversePath) -> Result<Option<Mailbox>, StoreError> {
         let ReversePath::Address(address) = reverse_path else { return Ok(None) };
-        Ok(match self.find_address(address).map_err(StoreError::logged)? {
-            Found::Mailbox(mailbox) => Some(mailbox.into()),
-            Found::Elsewhere(recipient) => Some(recipient),
-            Found::NoSuchUser | Found::NoSuchDomain => None,
-        })
+        match self.find_address(address).map_err(StoreError::logged)? {
+            Found::Mailbox(mailbox) => Ok(Some(mailbox)),
+            Found::NoSuchUser | Found::NoSuchDomain => Ok(None),
+        }
     }
 
     /// The addresses of `user` in all domains, in alphabetical order.
@@ -163,12 +153,12 @@ impl MailboxTree {
         self.open_files.reserve(recipients)
     }
 
-    /// Begins a delivery to all of `recipients`; a mailbox or queue that is named twice gets one copy.
+    /// Begins a delivery to all of `mailboxes`; one that is named twice gets one copy.
     ///
     /// # Errors
     /// When a file cannot be created in one of them; then nothing is left in any.
-    pub fn deliver(&self, recipients: &[Recipient]) -> Result<Delivery, StoreError> {
-        Delivery::begin(recipients, &self.hostname, self.sync)
+    pub fn deliver(&self, mailboxes: &[Mailbox]) -> Result<Delivery, StoreError> {
+        Delivery::begin(mailboxes, &self.hostname, self.sync)
     }
 
     /// Removes what crashed servers left in `tmp/`, and says how many files that were.
@@ -176,9 +166,8 @@ impl MailboxTree {
     /// # Errors
     /// When the tree cannot be read; a file that cannot be removed stays.
     pub fn sweep(&self) -> io::Result<usize> {
-        let mut mailboxes = self.all()?;
-        mailboxes.extend(self.queues()?.into_iter().map(Queue::into_mailbox));
-        Ok(mailboxes.iter().map(sweep_mailbox).sum())
+        let queues = self.queues()?.into_iter().map(|queue| queue.mailbox);
+        Ok(self.all()?.into_iter().chain(queues).map(|mailbox| sweep_mailbox(&mailbox)).sum())
     }
 
     /// The domains that have no postmaster, though they must (§4.5.1), and no next hop that has one.
@@ -198,9 +187,9 @@ impl MailboxTree {
         let domain = address.domain.to_ascii_lowercase();
         let found = self.look_up(&address.local_part.to_ascii_lowercase(), &domain)?;
         if let Found::NoSuchUser = found
-            && let Some(mailbox) = self.queue_of(&domain)?
+            && let Some(queue) = self.queue_of(&domain)?
         {
-            return Ok(Found::Elsewhere(Recipient { mailbox, elsewhere: Some(address.clone()) }));
+            return Ok(Found::Mailbox(queue.mailbox_of(address)));
         }
         Ok(found)
     }
@@ -225,7 +214,7 @@ impl MailboxTree {
         for domain in domains {
             match self.look_up(user, domain) {
                 Ok(Found::Mailbox(mailbox)) => mailboxes.push(mailbox),
-                Ok(Found::Elsewhere(_) | Found::NoSuchUser | Found::NoSuchDomain) => {}
+                Ok(Found::NoSuchUser | Found::NoSuchDomain) => {}
                 Err(e) if domains.len() > 1 => log::warn!("leaving out {domain}: {e}"),
                 Err(e) => return Err(e),
             }
@@ -271,8 +260,13 @@ impl MailboxTree {
 impl Mailbox {
     /// The mailbox in `folder`; `None` if its address could not be named in RCPT.
     fn at(folder: PathBuf) -> Option<Mailbox> {
-        let mailbox = Mailbox { folder };
+        let mailbox = Mailbox { folder, elsewhere: None };
         parse_forward_path(&format!("<{}>", mailbox.address())).is_ok().then_some(mailbox)
+    }
+
+    /// Whether its mail is sent on.
+    pub fn is_elsewhere(&self) -> bool {
+        self.elsewhere.is_some()
     }
 
     /// The mailbox's address, as the tree spells it.
@@ -298,19 +292,6 @@ impl Mailbox {
     /// Where the note `name` lies or belongs.
     pub fn note_path(&self, name: &'static str) -> PathBuf {
         self.folder.join(name)
-    }
-}
-
-impl Recipient {
-    /// The recipient's address here, as the tree spells it; `None` if its mail is sent on.
-    pub fn address(&self) -> Option<String> {
-        self.elsewhere.is_none().then(|| self.mailbox.address())
-    }
-}
-
-impl From<Mailbox> for Recipient {
-    fn from(mailbox: Mailbox) -> Recipient {
-        Recipient { mailbox, elsewhere: None }
     }
 }
 
@@ -482,8 +463,8 @@ mod tests {
         let tree = Tree::empty();
         let mailbox = tree.add("a.vn/lan");
         let hour = Duration::from_secs(3600);
-        let delivery =
-            Delivery::begin(&[Mailbox { folder: mailbox.clone() }.into()], "localhost", false);
+        let folder = Mailbox { folder: mailbox.clone(), elsewhere: None };
+        let delivery = Delivery::begin(&[folder], "localhost", false);
         let name = tree.files()[0].file_name().unwrap().to_str().unwrap().to_owned();
         drop(delivery);
         let make_old = |path: &Path, age: Duration| {

@@ -5,25 +5,23 @@
 //! share a tree: whoever sends a message has locked its file.
 
 use std::fs::{self, File, TryLockError};
-use std::io::{self, BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, ErrorKind, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::delivery::{at, rename_to_free};
-use super::{Mailbox, MailboxTree, Recipient, StoreError, StoredMessage, look, note};
+use super::{Mailbox, MailboxTree, StoreError, StoredMessage, look, note};
 use crate::address::{Address, ForwardPath, ReversePath, parse_forward_path, parse_reverse_path};
 
 /// The folder, which no user's can be: names from the network hold no `@`.
 pub const FOLDER: &str = "@queue";
 /// The note that says where a domain's mail is sent on to.
 const NEXT_HOP: &str = "next-hop";
-/// The octets of a message that are copied at once.
-const BLOCK: usize = 32 * 1024;
 
 /// The queue of one domain.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Queue {
-    mailbox: Mailbox,
+    pub(super) mailbox: Mailbox,
 }
 
 /// When a message is tried, and for how long (§4.5.4.1).
@@ -37,8 +35,8 @@ pub struct Schedule {
 
 /// A message in a queue, which this process has locked as long as it has this.
 #[derive(Debug)]
-pub struct Queued {
-    queue: Mailbox,
+pub struct Queued<'a> {
+    queue: &'a Queue,
     path: PathBuf,
     file: File,
     next_try: SystemTime,
@@ -56,46 +54,35 @@ impl MailboxTree {
     /// When the tree cannot be read.
     pub fn queues(&self) -> io::Result<Vec<Queue>> {
         let folders = self.domains()?.into_iter().map(|domain| self.root.join(domain).join(FOLDER));
-        let queues =
-            folders.filter(|folder| fs::symlink_metadata(folder).is_ok_and(|m| m.is_dir()));
-        Ok(queues.map(|folder| Queue { mailbox: Mailbox { folder } }).collect())
+        let folders = folders.filter(|folder| look::at_one(folder).is_ok());
+        Ok(folders.map(|folder| Queue { mailbox: Mailbox { folder, elsewhere: None } }).collect())
     }
 
-    /// The queue for `domain`, if its mail is sent on, wherever to.
-    pub(super) fn queue_of(&self, domain: &str) -> io::Result<Option<Mailbox>> {
+    /// The queue for a domain whose mail is sent on, wherever to.
+    pub(super) fn queue_of(&self, domain: &str) -> io::Result<Option<Queue>> {
         let domain = self.root.join(domain);
         match fs::symlink_metadata(domain.join(NEXT_HOP)) {
             Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(e),
-            Ok(_) => Ok(Some(Mailbox { folder: domain.join(FOLDER) })),
+            looked => looked.map(|_| {
+                let folder = domain.join(FOLDER);
+                Some(Queue { mailbox: Mailbox { folder, elsewhere: None } })
+            }),
         }
     }
 
-    /// Whether the mail of any domain is sent on.
+    /// For each domain whose mail is sent on, what is wrong with its next hops, if anything is.
     ///
     /// # Errors
     /// When the tree cannot be read.
-    pub fn has_routes(&self) -> io::Result<bool> {
-        Ok(self.domains()?.iter().any(|domain| matches!(self.queue_of(domain), Ok(Some(_)))))
-    }
-
-    /// What is wrong with the next hops of each domain: one line that says what to do.
-    ///
-    /// # Errors
-    /// When the tree cannot be read.
-    pub fn wrong_next_hops(&self) -> io::Result<Vec<String>> {
-        let mut wrong = Vec::new();
+    pub fn routes(&self) -> io::Result<Vec<Result<(), String>>> {
+        let mut routes = Vec::new();
         for domain in self.domains()? {
-            let is_sent_on = matches!(self.queue_of(&domain), Ok(Some(_)));
-            let domain = self.root.join(domain);
-            wrong.extend(next_hops(&domain).err().filter(|_| is_sent_on));
-            let misnamed = domain.join("next-hop.txt");
-            if misnamed.exists() {
-                wrong
-                    .push(format!("{} is not read: its name must be next-hop", misnamed.display()));
-            }
+            routes.extend(self.queue_of(&domain)?.map(|queue| queue.next_hops().map(drop)));
+            let misnamed = self.root.join(domain).join("next-hop.txt");
+            let advice = format!("{} is not read: its name must be next-hop", misnamed.display());
+            routes.extend(misnamed.exists().then_some(Err(advice)));
         }
-        Ok(wrong)
+        Ok(routes)
     }
 }
 
@@ -111,35 +98,37 @@ impl Queue {
     /// # Errors
     /// One line that says what to do, if there is none.
     pub fn next_hops(&self) -> Result<Vec<String>, String> {
-        next_hops(self.domain_folder())
+        let path = self.domain_folder().join(NEXT_HOP);
+        let mut hops = note::read_lines(&path).unwrap_or_default();
+        hops.retain(|line| is_next_hop(line));
+        if hops.is_empty() {
+            return Err(format!("{} has no line such as 127.0.0.1:2526", path.display()));
+        }
+        Ok(hops)
     }
 
-    /// When a message came or went last.
-    pub fn changed(&self) -> Option<SystemTime> {
-        fs::symlink_metadata(self.mailbox.folder.join("new")).and_then(|new| new.modified()).ok()
-    }
-
-    /// The messages, and when each is tried next.
+    /// Counts the messages, and lists those that are due, the oldest last.
     ///
     /// # Errors
     /// When the folder cannot be read.
-    pub fn list(&self) -> io::Result<Vec<(PathBuf, SystemTime)>> {
-        let mut messages = Vec::new();
+    pub fn due(&self, schedule: &Schedule) -> io::Result<(u64, Vec<PathBuf>)> {
+        let (now, mut count, mut due) = (SystemTime::now(), 0, Vec::new());
         let new = match look::at_folder(&self.mailbox.folder, "new") {
-            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(messages),
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok((count, due)),
             result => result?,
         };
         for entry in fs::read_dir(new)? {
             let entry = entry?;
-            let is_hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
+            count += 1;
             // What is gone in the meantime was sent by somebody else.
-            if let Ok(metadata) = entry.metadata()
-                && !is_hidden
-            {
-                messages.push((entry.path(), metadata.modified()?));
+            let modified = entry.metadata().and_then(|metadata| metadata.modified());
+            let is_hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
+            if !is_hidden && modified.is_ok_and(|next_try| schedule.is_due(next_try, now)) {
+                due.push(entry.path());
             }
         }
-        Ok(messages)
+        due.sort_unstable_by(|a, b| b.cmp(a));
+        Ok((count, due))
     }
 
     /// Locks a message, and notes that it is tried now; `None` if it is no longer due, or somebody else
@@ -147,11 +136,16 @@ impl Queue {
     ///
     /// # Errors
     /// When files cannot be opened or changed now.
-    pub fn take(&self, path: &Path, schedule: &Schedule) -> io::Result<Option<Queued>> {
+    pub fn take(&self, path: &Path, schedule: &Schedule) -> io::Result<Option<Queued<'_>>> {
+        use ErrorKind::{InvalidData, InvalidInput, NotFound, Other, PermissionDenied};
+
+        let folder = &self.mailbox.folder;
         match self.try_to_take(path, schedule) {
-            Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
-            Err(e) if is_about_the_file(e.kind()) => {
-                self.put_aside(path)?;
+            Err(e) if e.kind() == NotFound => Ok(None),
+            // These are about this file alone, and will be the same the next time.
+            Err(e) if [InvalidData, InvalidInput, Other, PermissionDenied].contains(&e.kind()) => {
+                let cur = look::at_folder(folder, "cur")?;
+                rename_to_free(path, &cur.join(path.file_name().unwrap_or_default()))?;
                 log::error!("{} is no message to send, and now in cur: {e}", path.display());
                 Ok(None)
             }
@@ -159,9 +153,9 @@ impl Queue {
         }
     }
 
-    fn try_to_take(&self, path: &Path, schedule: &Schedule) -> io::Result<Option<Queued>> {
+    fn try_to_take(&self, path: &Path, schedule: &Schedule) -> io::Result<Option<Queued<'_>>> {
         look::at_folder(&self.mailbox.folder, "new")?;
-        let file = look::open_file_to_change(path)?;
+        let (file, _) = look::open_file(path)?;
         match file.try_lock() {
             Err(TryLockError::WouldBlock) => return Ok(None),
             Err(TryLockError::Error(e)) => return Err(e),
@@ -174,21 +168,16 @@ impl Queue {
         }
         let arrived = arrival(path);
         let next_try = schedule.next_try(arrived, now);
-        file.set_modified(next_try)?;
+        // Windows wants a file that can be written.
+        File::options().write(true).open(path)?.set_modified(next_try)?;
         let (reverse_path, recipients, text_at) = read_envelope(&file)?;
-        let (queue, path) = (self.mailbox.clone(), path.to_owned());
+        let (queue, path) = (self, path.to_owned());
         Ok(Some(Queued { queue, path, file, next_try, arrived, reverse_path, recipients, text_at }))
     }
 
-    /// Moves what is no message to `cur/`, as it is.
-    fn put_aside(&self, path: &Path) -> io::Result<()> {
-        let cur = look::at_folder(&self.mailbox.folder, "cur")?;
-        rename_to_free(path, &cur.join(path.file_name().unwrap_or_default()))
-    }
-
-    /// The Maildir that the queue is.
-    pub(super) fn into_mailbox(self) -> Mailbox {
-        self.mailbox
+    /// Where the mail for `address` waits.
+    pub(super) fn mailbox_of(&self, address: &Address) -> Mailbox {
+        Mailbox { elsewhere: Some(address.clone()), ..self.mailbox.clone() }
     }
 
     fn domain_folder(&self) -> &Path {
@@ -197,10 +186,10 @@ impl Queue {
 }
 
 impl Schedule {
-    /// Whether a message is to be tried that has this modification time. One that is further ahead than
-    /// the longest wait is due: the clock has jumped.
-    pub fn is_due(&self, next_try: SystemTime, now: SystemTime) -> bool {
-        next_try <= now || next_try > now + self.longest_wait()
+    /// Whether a message with this modification time is to be tried. One that is further ahead than the
+    /// longest wait is due: the clock has jumped.
+    fn is_due(&self, next_try: SystemTime, now: SystemTime) -> bool {
+        next_try <= now || next_try > now + 60 * self.retry
     }
 
     /// Whether a message has waited so long that it is not tried again.
@@ -213,15 +202,11 @@ impl Schedule {
     /// Deviation: §4.5.4.1 wants half an hour at least; but here somebody is watching.
     fn next_try(&self, arrived: SystemTime, now: SystemTime) -> SystemTime {
         let age = now.duration_since(arrived).unwrap_or_default();
-        now + age.clamp(self.retry, self.longest_wait())
-    }
-
-    fn longest_wait(&self) -> Duration {
-        60 * self.retry
+        now + age.clamp(self.retry, 60 * self.retry)
     }
 }
 
-impl Queued {
+impl Queued<'_> {
     /// The text of the message, without the envelope, and its size on the wire.
     ///
     /// # Errors
@@ -231,43 +216,47 @@ impl Queued {
         Ok((StoredMessage::new(self.file_at_text()?), size))
     }
 
-    /// Removes the message, which is done with.
+    /// Removes the message, which is done with, unless somebody else did.
     ///
     /// # Errors
     /// When it cannot be removed.
     pub fn remove(&self) -> Result<(), StoreError> {
-        let removed = look::at_folder(&self.queue.folder, "new").and_then(|_| {
-            // Somebody may have put another file there.
-            if look::is_at(&self.file, &self.path)? { fs::remove_file(&self.path) } else { Ok(()) }
-        });
-        match removed {
-            Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
-            result => result.map_err(|e| self.failed(e)),
+        if self.is_there() {
+            fs::remove_file(&self.path).map_err(|e| self.failed(e))
+        } else {
+            Ok(())
         }
     }
 
-    /// Leaves the message to these recipients only, in one step; unless it was given up meanwhile.
+    /// Puts a copy to these recipients into a folder of the queue, with the reasons in front of it. In
+    /// `new` it takes the place of the message in one step, unless that was given up meanwhile.
     ///
     /// # Errors
-    /// When there is no room for the shorter copy; then the message is as before.
-    pub fn shorten(&self, tree: &MailboxTree, recipients: &[Address]) -> Result<(), StoreError> {
-        if !look::is_at(&self.file, &self.path).unwrap_or(false) {
-            return Ok(());
-        }
-        self.copy(tree, recipients, "", "new")
-    }
-
-    /// Keeps a copy in `cur/` to these recipients, with the reasons in front of it.
-    ///
-    /// # Errors
-    /// When there is no room for it.
-    pub fn keep(
+    /// When there is no room for it; then nothing has changed.
+    pub fn copy(
         &self,
         tree: &MailboxTree,
         recipients: &[Address],
         reasons: &str,
+        folder: &str,
     ) -> Result<(), StoreError> {
-        self.copy(tree, recipients, reasons, "cur")
+        let mailboxes = recipients.iter().map(|address| self.queue.mailbox_of(address));
+        let copy = tree.deliver(&mailboxes.collect::<Vec<_>>())?;
+        // Whoever gave the message up does not want it back.
+        if folder == "new" && !self.is_there() {
+            return Ok(());
+        }
+        let folder = look::at_folder(&self.queue.mailbox.folder, folder);
+        let (folder, text) = folder
+            .and_then(|folder| Ok((folder, self.file_at_text()?)))
+            .map_err(|e| self.failed(e))?;
+        let head = format!("{reasons}Return-Path: {}\n", self.reverse_path);
+        copy.replace(
+            &head,
+            text,
+            &folder.join(self.path.file_name().unwrap_or_default()),
+            self.next_try,
+        )
     }
 
     /// Where the message lies, for the log.
@@ -275,66 +264,21 @@ impl Queued {
         &self.path
     }
 
-    /// Puts a copy of the message, with other recipients, into a folder of the queue.
-    fn copy(
-        &self,
-        tree: &MailboxTree,
-        recipients: &[Address],
-        reasons: &str,
-        folder: &str,
-    ) -> Result<(), StoreError> {
-        let elsewhere = |address: &Address| Recipient {
-            mailbox: self.queue.clone(),
-            elsewhere: Some(address.clone()),
-        };
-        let recipients: Vec<Recipient> = recipients.iter().map(elsewhere).collect();
-        let mut copy = tree.deliver(&recipients)?;
-        let mut text = self.file_at_text().map_err(|e| self.failed(e))?;
-        let mut block = [0; BLOCK];
-        for file in copy.files_mut() {
-            let return_path = format!("{reasons}Return-Path: {}\n", self.reverse_path);
-            file.write_head(return_path.as_bytes())?;
-            loop {
-                let count = text.read(&mut block).map_err(|e| self.failed(e))?;
-                if count == 0 {
-                    break;
-                }
-                file.write_head(&block[..count])?;
-            }
-        }
-        copy.replace(folder, self.path.file_name().unwrap_or_default(), self.next_try)
+    /// Ends an error about the message in the log.
+    pub fn failed(&self, error: io::Error) -> StoreError {
+        StoreError::logged(at(&self.path, error))
+    }
+
+    /// Whether the message is still in its place, and nothing else.
+    fn is_there(&self) -> bool {
+        let new = look::at_folder(&self.queue.mailbox.folder, "new");
+        new.is_ok_and(|_| look::is_at(&self.file, &self.path).unwrap_or(false))
     }
 
     fn file_at_text(&self) -> io::Result<&File> {
         let mut file = &self.file;
         file.seek(SeekFrom::Start(self.text_at))?;
         Ok(file)
-    }
-
-    /// Ends an error about the message in the log.
-    pub fn failed(&self, error: io::Error) -> StoreError {
-        StoreError::logged(at(&self.path, error))
-    }
-}
-
-/// The recipients whose mail waits in the queue `folder`, as they stand in front of the message.
-pub fn forward_paths(recipients: &[Recipient], mailbox: &Mailbox) -> String {
-    let here = recipients.iter().filter(|recipient| recipient.mailbox == *mailbox);
-    let addresses = here.filter_map(|recipient| recipient.elsewhere.as_ref());
-    addresses.map(|address| format!("Forward-Path: <{address}>\n")).collect()
-}
-
-/// Reads the next hops of the domain in this folder.
-fn next_hops(domain: &Path) -> Result<Vec<String>, String> {
-    let path = domain.join(NEXT_HOP);
-    let wrong =
-        |what: &str| format!("{} {what}: it takes lines such as 127.0.0.1:2526", path.display());
-    let lines = look::at_one(domain).and_then(|_| note::read_lines(&path));
-    let lines = lines.map_err(|e| wrong(&format!("cannot be read ({e})")))?;
-    match lines.iter().find(|line| !is_next_hop(line)) {
-        Some(line) => Err(wrong(&format!("has the line {line:?}"))),
-        None if lines.is_empty() => Err(wrong("has no line")),
-        None => Ok(lines),
     }
 }
 
@@ -360,25 +304,19 @@ fn read_envelope(file: &File) -> io::Result<(ReversePath, Vec<Address>, u64)> {
     loop {
         line.clear();
         text_at += reader.read_line(&mut line)? as u64;
-        let field = line.trim_ascii_end().split_once(": ");
-        match field.map(|(name, path)| (name, parse_forward_path(path), parse_reverse_path(path))) {
-            Some(("Forward-Path", Ok((ForwardPath::Address(address), "")), _)) => {
+        let (name, path) = line.trim_end().split_once(": ").unwrap_or_default();
+        match (name, parse_forward_path(path), parse_reverse_path(path)) {
+            ("Forward-Path", Ok((ForwardPath::Address(address), "")), _) => {
                 recipients.push(address);
             }
-            Some(("Return-Path", _, Ok((reverse_path, "")))) if !recipients.is_empty() => {
+            ("Return-Path", _, Ok((reverse_path, ""))) if !recipients.is_empty() => {
                 return Ok((reverse_path, recipients, text_at));
             }
             // A message that was kept in `cur/` may be moved back.
-            Some(("Reason", _, _)) => {}
+            ("Reason", _, _) => {}
             _ => return Err(io::Error::new(ErrorKind::InvalidData, "it has no envelope in front")),
         }
     }
-}
-
-/// Whether an error is about this file alone, and will be there at the next try.
-fn is_about_the_file(kind: ErrorKind) -> bool {
-    use ErrorKind::{InvalidData, InvalidInput, Other, PermissionDenied};
-    matches!(kind, InvalidData | InvalidInput | Other | PermissionDenied)
 }
 
 #[cfg(test)]
@@ -395,13 +333,12 @@ mod tests {
         tree.add("b.vn");
         fs::write(tree.root().join("b.vn/next-hop"), "127.0.0.1:25\n").unwrap();
         let mailboxes = MailboxTree::new(tree.root(), "localhost", true);
-        let mailbox = mailboxes.queue_of("b.vn").unwrap().unwrap();
-        let recipient = |user: &&str| Recipient {
-            mailbox: mailbox.clone(),
-            elsewhere: Some(Address { local_part: (*user).into(), domain: "b.vn".into() }),
+        let queue = mailboxes.queue_of("b.vn").unwrap().unwrap();
+        let mailbox = |user: &&str| {
+            queue.mailbox_of(&Address { local_part: (*user).into(), domain: "b.vn".into() })
         };
-        let mut delivery =
-            mailboxes.deliver(&users.iter().map(recipient).collect::<Vec<_>>()).unwrap();
+        let users: Vec<Mailbox> = users.iter().map(mailbox).collect();
+        let mut delivery = mailboxes.deliver(&users).unwrap();
         delivery.append_line(b"Return-Path: <an@a.vn>").unwrap();
         delivery.append_line(b"a: b\n\nReturn-Path: <forged@a.vn>\n\xff").unwrap();
         delivery.publish().unwrap();
@@ -411,9 +348,17 @@ mod tests {
 
     const TEXT: &[u8] = b"a: b\n\nReturn-Path: <forged@a.vn>\n\xff\n";
 
+    /// Everything is due.
+    const ALWAYS: Schedule = Schedule { retry: Duration::ZERO, give_up: Duration::ZERO };
+
     fn only(queue: &Queue) -> PathBuf {
-        let [(path, _)] = &queue.list().unwrap()[..] else { panic!("{:?}", queue.list()) };
-        path.clone()
+        let (_, mut paths) = queue.due(&ALWAYS).unwrap();
+        assert_eq!(paths.len(), 1);
+        paths.remove(0)
+    }
+
+    fn count(queue: &Queue) -> u64 {
+        queue.due(&ALWAYS).unwrap().0
     }
 
     fn set_modified(path: &Path, time: SystemTime) {
@@ -476,7 +421,7 @@ mod tests {
         let path = only(&queue);
         let taken = queue.take(&path, &SCHEDULE).unwrap().unwrap();
         let due = wait_of(&path);
-        taken.shorten(&mailboxes, &taken.recipients[1..2]).unwrap();
+        taken.copy(&mailboxes, &taken.recipients[1..2], "", "new").unwrap();
         drop(taken);
         assert_eq!(tree.files(), *std::slice::from_ref(&path));
         let envelope = b"Forward-Path: <minh@b.vn>\nReturn-Path: <an@a.vn>\n";
@@ -496,12 +441,12 @@ mod tests {
         let path = only(&queue);
         let taken = queue.take(&path, &SCHEDULE).unwrap().unwrap();
         fs::remove_file(&path).unwrap();
-        taken.shorten(&mailboxes, &taken.recipients[1..]).unwrap();
+        taken.copy(&mailboxes, &taken.recipients[1..], "", "new").unwrap();
         taken.remove().unwrap();
         assert!(tree.files().is_empty());
         if cfg!(unix) {
             fs::write(&path, "another").unwrap();
-            taken.shorten(&mailboxes, &taken.recipients[1..]).unwrap();
+            taken.copy(&mailboxes, &taken.recipients[1..], "", "new").unwrap();
             taken.remove().unwrap();
             assert_eq!(fs::read(&path).unwrap(), b"another");
         }
@@ -512,12 +457,12 @@ mod tests {
         let (tree, mailboxes, queue) = queue(&["lan", "minh"]);
         let path = only(&queue);
         let taken = queue.take(&path, &SCHEDULE).unwrap().unwrap();
-        taken.keep(&mailboxes, &taken.recipients[..1], "Reason: because\n").unwrap();
+        taken.copy(&mailboxes, &taken.recipients[..1], "Reason: because\n", "cur").unwrap();
         taken.remove().unwrap();
         let kept = tree.files().pop().unwrap();
         let envelope = b"Forward-Path: <lan@b.vn>\nReason: because\nReturn-Path: <an@a.vn>\n";
         assert_eq!(fs::read(&kept).unwrap(), [&envelope[..], TEXT].concat());
-        assert!(queue.list().unwrap().is_empty());
+        assert_eq!(count(&queue), 0);
         fs::rename(kept, &path).unwrap();
         set_modified(&path, SystemTime::now());
         assert_eq!(
@@ -552,7 +497,7 @@ mod tests {
         assert!(queue.take(&path, &SCHEDULE).unwrap().is_none(), "what is gone is nobody's");
         fs::create_dir(&path).unwrap();
         assert!(queue.take(&path, &SCHEDULE).unwrap().is_none());
-        assert!(queue.list().unwrap().is_empty());
+        assert_eq!(count(&queue), 0);
     }
 
     #[cfg(unix)]
@@ -564,45 +509,57 @@ mod tests {
         fs::rename(&path, &elsewhere).unwrap();
         std::os::unix::fs::symlink(&elsewhere, &path).unwrap();
         assert!(queue.take(&path, &SCHEDULE).unwrap().is_none());
-        assert!(queue.list().unwrap().is_empty(), "the link is put aside");
+        assert_eq!(count(&queue), 0, "the link is put aside");
         let new = tree.root().join("b.vn/@queue/new");
         fs::remove_dir(&new).unwrap();
         std::os::unix::fs::symlink(tree.root(), &new).unwrap();
-        assert!(queue.list().is_err() && queue.take(&path, &SCHEDULE).is_err());
+        assert!(queue.due(&ALWAYS).is_err() && queue.take(&path, &SCHEDULE).is_err());
+    }
+
+    /// What is told at the start.
+    fn wrong(mailboxes: &MailboxTree) -> Vec<String> {
+        mailboxes.routes().unwrap().into_iter().filter_map(Result::err).collect()
     }
 
     #[test]
-    fn next_hops_are_read_as_any_editor_writes_them_and_the_rest_is_told() {
+    fn next_hops_are_read_as_any_editor_writes_them_and_the_rest_is_left_out() {
         let (tree, mailboxes, queue) = queue(&["lan"]);
         let path = tree.root().join("b.vn/next-hop");
         for (content, hops) in [
             (&b"a.vn:25\n[::1]:26\n"[..], &["a.vn:25", "[::1]:26"][..]),
-            (b"\xef\xbb\xbfa.vn:25 \r\n\r\n b:1", &["a.vn:25", "b:1"]),
+            (b"\xef\xbb\xbfa.vn:25 \r\n\r\n# rubbish\r\n b:1", &["a.vn:25", "b:1"]),
             (b"\xff\xfea\0:\x001\0\r\0\n\0", &["a:1"]),
         ] {
             fs::write(&path, content).unwrap();
             assert_eq!(queue.next_hops().unwrap(), hops);
-            assert_eq!(mailboxes.wrong_next_hops().unwrap(), [""; 0]);
-        }
-        for content in
-            ["", "\r\n", "a.vn", "a.vn:x", "a.vn:0", "a.vn:70000", ":25", "a b:25", "x\u{1b}:25"]
-        {
-            fs::write(&path, content).unwrap();
-            let error = queue.next_hops().unwrap_err();
-            assert!(error.contains("it takes lines such as 127.0.0.1:2526"), "{error}");
-            assert!(!error.contains('\u{1b}') && error.lines().count() == 1, "{error}");
-            assert_eq!(mailboxes.wrong_next_hops().unwrap(), [error]);
+            assert!(wrong(&mailboxes).is_empty());
         }
         let rubbish = "rubbish\n".repeat(10);
-        fs::write(&path, rubbish).unwrap();
-        assert_eq!(mailboxes.wrong_next_hops().unwrap().len(), 1, "one warning");
+        for content in [
+            "",
+            "\r\n",
+            "a.vn",
+            "a.vn:x",
+            "a.vn:0",
+            "a:70000",
+            ":25",
+            "a b:25",
+            "\u{1b}:25",
+            &rubbish,
+        ] {
+            fs::write(&path, content).unwrap();
+            let error = queue.next_hops().unwrap_err();
+            assert!(error.ends_with("next-hop has no line such as 127.0.0.1:2526"), "{error}");
+            assert_eq!(wrong(&mailboxes), [error], "one warning");
+        }
         fs::remove_file(&path).unwrap();
-        assert!(mailboxes.wrong_next_hops().unwrap().is_empty(), "no route is no mistake");
+        assert!(mailboxes.routes().unwrap().is_empty(), "no route is no mistake");
         fs::create_dir(&path).unwrap();
-        assert_eq!(mailboxes.wrong_next_hops().unwrap().len(), 1);
+        assert_eq!(wrong(&mailboxes).len(), 1);
         fs::write(tree.root().join("b.vn/next-hop.txt"), "a.vn:25").unwrap();
-        let wrong = mailboxes.wrong_next_hops().unwrap();
-        assert!(wrong.len() == 2 && wrong[1].contains("next-hop.txt"), "{wrong:?}");
+        fs::remove_dir(&path).unwrap();
+        let wrong = wrong(&mailboxes);
+        assert!(wrong.len() == 1 && wrong[0].contains("next-hop.txt"), "{wrong:?}");
     }
 
     #[cfg(unix)]
@@ -612,8 +569,8 @@ mod tests {
         let path = tree.root().join("b.vn/next-hop");
         fs::rename(&path, tree.root().join("elsewhere")).unwrap();
         std::os::unix::fs::symlink(tree.root().join("elsewhere"), &path).unwrap();
-        assert!(queue.next_hops().unwrap_err().contains("symbolic link"));
-        assert_eq!(mailboxes.wrong_next_hops().unwrap().len(), 1);
+        assert!(queue.next_hops().is_err());
+        assert_eq!(wrong(&mailboxes).len(), 1);
     }
 
     #[test]
@@ -627,6 +584,8 @@ mod tests {
         assert_eq!(mailboxes.sweep().unwrap(), 1);
         assert_eq!(tree.files(), [only(&queue)]);
         assert!(mailboxes.domains_without_postmaster().unwrap().is_empty());
-        assert!(mailboxes.has_routes().unwrap() && mailboxes.addresses().unwrap().is_empty());
+        assert!(
+            mailboxes.routes().unwrap().len() == 1 && mailboxes.addresses().unwrap().is_empty()
+        );
     }
 }

@@ -3,7 +3,6 @@
 //! It reads from any reader and writes to any writer, so that tests need no sockets. The codes of the
 //! replies decide; their texts are for people (§4.2).
 
-use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::time::Duration;
 
@@ -28,10 +27,8 @@ const FAREWELL: Duration = Duration::from_secs(5);
 
 /// The longest line of a reply in octets; §4.5.3.1.5 asks for 512.
 const MAX_REPLY_LINE: usize = 2048;
-/// The most lines of a reply.
-const MAX_REPLY_LINES: usize = 100;
-/// The characters of a reply that the log and a report show.
-const SHOWN: usize = 1000;
+/// The longest reply in octets, as it is shown.
+const MAX_REPLY: usize = 8 * 1024;
 /// The octets of text that are sent at once.
 const BLOCK: usize = 32 * 1024;
 
@@ -41,44 +38,37 @@ pub struct Sender<'a, R, W> {
     writer: W,
     deadline: &'a Deadline,
     /// The connection's number in the log: `[q3]`.
-    number: u64,
+    pub number: u64,
     /// What is not sent yet.
     block: Vec<u8>,
-    offers_size: bool,
-    offers_8bitmime: bool,
+    /// The extensions that EHLO has offered, a line for each (§4.1.1.1).
+    offered: String,
     /// Whether the hop has accepted MAIL, and no text after it.
     in_transaction: bool,
 }
 
-/// A reply of the next hop.
+/// A reply of the next hop, or what stands for one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
     pub code: u16,
-    /// The text of each line, in ASCII.
-    lines: Vec<String>,
+    /// What the hop did: `answered: `, the code, and the text of each line. Nothing in it can steer a
+    /// terminal.
+    pub text: String,
 }
 
 /// Why a conversation is over.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Broken {
-    /// The hop takes no mail now: by its greeting, its answer to HELO, or 421 at any time (§3.8).
-    Unwilling(Reply),
-    /// The connection is lost, or what came is no SMTP.
-    Lost(String),
+pub struct Broken {
+    /// Whether the hop takes no mail now: by its greeting, its answer to HELO, or 421 at any time
+    /// (§3.8). Else the connection is lost, or what came is no SMTP.
+    pub is_unwilling: bool,
+    pub why: String,
 }
 
 impl<'a, R: Read, W: Write> Sender<'a, R, W> {
     pub fn new(reader: R, writer: W, deadline: &'a Deadline, number: u64) -> Self {
-        Sender {
-            lines: Lines::new(reader),
-            writer,
-            deadline,
-            number,
-            block: Vec::new(),
-            offers_size: false,
-            offers_8bitmime: false,
-            in_transaction: false,
-        }
+        let (lines, block, offered) = (Lines::new(reader), Vec::new(), String::new());
+        Sender { lines, writer, deadline, number, block, offered, in_transaction: false }
     }
 
     /// Hears the greeting, and says EHLO or, to a hop that does not know it, HELO (§3.2).
@@ -89,12 +79,9 @@ impl<'a, R: Read, W: Write> Sender<'a, R, W> {
         self.hear(COMMAND)?.or_unwilling()?;
         let hello = self.ask(&format!("EHLO {hostname}"), COMMAND)?;
         if hello.code >= 500 {
-            self.ask(&format!("HELO {hostname}"), COMMAND)?.or_unwilling()?;
-            return Ok(());
+            return self.ask(&format!("HELO {hostname}"), COMMAND)?.or_unwilling().map(drop);
         }
-        let hello = hello.or_unwilling()?;
-        self.offers_size = hello.offers("SIZE");
-        self.offers_8bitmime = hello.offers("8BITMIME");
+        self.offered = hello.or_unwilling()?.text.to_ascii_uppercase();
         Ok(())
     }
 
@@ -109,13 +96,13 @@ impl<'a, R: Read, W: Write> Sender<'a, R, W> {
         size: u64,
         text: StoredMessage<T>,
     ) -> Result<Vec<Reply>, Broken> {
-        let size = if self.offers_size { format!(" SIZE={size}") } else { String::new() };
-        let body = if self.offers_8bitmime { " BODY=8BITMIME" } else { "" };
+        let size = if self.offers("SIZE") { format!(" SIZE={size}") } else { String::new() };
+        let body = if self.offers("8BITMIME") { " BODY=8BITMIME" } else { "" };
         let reply = self.ask(&format!("MAIL FROM:{reverse_path}{size}{body}"), COMMAND)?;
-        if !reply.is_positive() {
+        self.in_transaction = reply.is_positive();
+        if !self.in_transaction {
             return Ok(vec![reply; recipients.len()]);
         }
-        self.in_transaction = true;
         let mut replies = Vec::new();
         for recipient in recipients {
             let mut reply = self.ask(&format!("RCPT TO:<{recipient}>"), COMMAND)?;
@@ -139,7 +126,7 @@ impl<'a, R: Read, W: Write> Sender<'a, R, W> {
     /// # Errors
     /// When the conversation breaks.
     pub fn reset(&mut self) -> Result<(), Broken> {
-        if std::mem::take(&mut self.in_transaction) {
+        if self.in_transaction {
             self.ask("RSET", COMMAND)?.or_unwilling()?;
         }
         Ok(())
@@ -152,21 +139,18 @@ impl<'a, R: Read, W: Write> Sender<'a, R, W> {
 
     /// Sends the text of a message after DATA, and gives the reply to its end or the refusal of DATA.
     fn send_text<T: Read>(&mut self, mut text: StoredMessage<T>) -> Result<Reply, Broken> {
-        self.put("DATA")?;
-        let reply = self.hear(DATA_INITIATION)?;
+        let reply = self.ask("DATA", DATA_INITIATION)?;
         match reply.code {
             300..400 => {}
             400.. => return Ok(reply),
-            _ => return Err(Broken::Lost(format!("it answered DATA with {reply}"))),
+            _ => return Err(lost("does not wait for the text after DATA")),
         }
         self.in_transaction = false;
-        let unreadable = |e| Broken::Lost(format!("the message cannot be read here: {e}"));
-        while let Some(piece) = text.next().map_err(unreadable)? {
+        while let Some(piece) = text.next()? {
             if piece.begins {
                 debug!("[q{}] C: {}", self.number, Visible(piece.octets));
                 // A line's own dot gets another one before it (§4.5.2).
-                let dot: &[u8] = if piece.octets.starts_with(b".") { b"." } else { b"" };
-                self.block.extend_from_slice(dot);
+                self.block.extend(piece.octets.first().filter(|octet| **octet == b'.'));
             }
             self.block.extend_from_slice(piece.octets);
             self.block.extend_from_slice(if piece.ends { b"\r\n" } else { b"" });
@@ -174,29 +158,23 @@ impl<'a, R: Read, W: Write> Sender<'a, R, W> {
                 self.send_block()?;
             }
         }
-        self.put(".")?;
-        self.hear(DATA_TERMINATION)?.or_nonsense()
+        self.ask(".", DATA_TERMINATION)
     }
 
-    /// Says one command and hears its reply.
+    /// Says one command, after what waited before it, and hears its reply.
     fn ask(&mut self, command: &str, time: Duration) -> Result<Reply, Broken> {
-        self.put(command)?;
-        self.hear(time)?.or_nonsense()
-    }
-
-    /// Sends a line and what waited before it.
-    fn put(&mut self, line: &str) -> Result<(), Broken> {
         if self.lines.has_more() {
             // An answer that is here before its question would be taken for that of the question.
-            return Err(Broken::Lost("it answers before it is asked".to_owned()));
+            return Err(lost("answered before it was asked"));
         }
-        debug!("[q{}] C: {line}", self.number);
-        self.block.extend_from_slice(line.as_bytes());
+        debug!("[q{}] C: {command}", self.number);
+        self.block.extend_from_slice(command.as_bytes());
         self.block.extend_from_slice(b"\r\n");
-        self.send_block()
+        self.send_block()?;
+        self.hear(time)
     }
 
-    fn send_block(&mut self) -> Result<(), Broken> {
+    fn send_block(&mut self) -> io::Result<()> {
         self.deadline.allow(DATA_BLOCK);
         self.writer.write_all(&self.block)?;
         self.block.clear();
@@ -206,30 +184,32 @@ impl<'a, R: Read, W: Write> Sender<'a, R, W> {
     /// Hears one reply, all its lines, for which there is so much time together (§4.2.1).
     fn hear(&mut self, time: Duration) -> Result<Reply, Broken> {
         self.deadline.allow(time);
-        let mut reply = Reply { code: 0, lines: Vec::new() };
-        let nonsense = |what: &str| Err(Broken::Lost(what.to_owned()));
+        let mut reply = Reply { code: 0, text: String::new() };
         loop {
-            let Some(line) = self.lines.next(MAX_REPLY_LINE)? else {
-                return nonsense("it closed the connection");
-            };
+            let line = self.lines.next(MAX_REPLY_LINE)?;
+            let line = line.ok_or_else(|| lost("closed the connection"))?;
             debug!("[q{}] S: {}", self.number, Visible(line.text()));
-            if line.ending == Ending::Cut || reply.lines.len() == MAX_REPLY_LINES {
-                return nonsense("its reply does not end");
+            if line.ending == Ending::Cut || reply.text.len() > MAX_REPLY {
+                return Err(lost("gave a reply that does not end"));
             }
-            let Some((code, is_last, text)) = parse_reply_line(line.text()) else {
-                return nonsense("its reply has no code");
-            };
-            if !reply.lines.is_empty() && code != reply.code {
-                return nonsense("its reply has two codes");
+            let (code, is_last, text) =
+                parse_reply_line(line.text()).ok_or_else(|| lost("gave a reply without a code"))?;
+            let shown = Visible(text).to_string();
+            match reply.code {
+                0 => reply = Reply { code, text: format!("answered: {code} {shown}") },
+                first if first == code => reply.text += &format!("\n{shown}"),
+                _ => return Err(lost("gave a reply with two codes")),
             }
-            reply.code = code;
-            reply.lines.push(in_ascii(text));
             match code {
                 _ if !is_last => {}
-                421 => return Err(Broken::Unwilling(reply)),
+                421 => return Err(reply.into_broken()),
                 _ => return Ok(reply),
             }
         }
+    }
+
+    fn offers(&self, keyword: &str) -> bool {
+        self.offered.lines().skip(1).any(|line| line.split(' ').next() == Some(keyword))
     }
 }
 
@@ -238,49 +218,32 @@ impl Reply {
         self.code < 300
     }
 
+    /// The reply on one line.
+    pub fn line(&self) -> String {
+        self.text.replace('\n', " ")
+    }
+
+    fn into_broken(self) -> Broken {
+        Broken { is_unwilling: true, why: self.line() }
+    }
+
     /// Gives the reply if it is 2yz.
     fn or_unwilling(self) -> Result<Reply, Broken> {
-        if self.is_positive() { Ok(self) } else { Err(Broken::Unwilling(self)) }
-    }
-
-    /// Gives the reply unless it is 3yz, which only DATA may get.
-    fn or_nonsense(self) -> Result<Reply, Broken> {
-        match self.code {
-            300..400 => Err(Broken::Lost(format!("it answered with {self} out of place"))),
-            _ => Ok(self),
-        }
-    }
-
-    /// Whether this reply to EHLO offers an extension (§4.1.1.1).
-    fn offers(&self, keyword: &str) -> bool {
-        let mut offered = self.lines.iter().skip(1).filter_map(|line| line.split(' ').next());
-        offered.any(|word| word.eq_ignore_ascii_case(keyword))
-    }
-}
-
-impl fmt::Display for Reply {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let text: String = self.lines.join(" ").chars().take(SHOWN).collect();
-        write!(f, "{} {text}", self.code)
-    }
-}
-
-impl fmt::Display for Broken {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        match self {
-            Broken::Unwilling(reply) => write!(f, "it answered: {reply}"),
-            Broken::Lost(why) => f.write_str(why),
-        }
+        if self.is_positive() { Ok(self) } else { Err(self.into_broken()) }
     }
 }
 
 impl From<io::Error> for Broken {
     fn from(error: io::Error) -> Broken {
-        Broken::Lost(match error.kind() {
-            ErrorKind::TimedOut => "it did not answer in time".to_owned(),
-            _ => format!("the connection broke: {error}"),
-        })
+        match error.kind() {
+            ErrorKind::TimedOut => lost("did not answer in time"),
+            _ => lost(&format!("broke the conversation: {error}")),
+        }
     }
+}
+
+fn lost(why: &str) -> Broken {
+    Broken { is_unwilling: false, why: why.to_owned() }
 }
 
 /// Parses a line of a reply: its code, whether it is the last one, and its text (§4.2.1).
@@ -296,15 +259,6 @@ fn parse_reply_line(line: &[u8]) -> Option<(u16, bool, &[u8])> {
         [b'-', text @ ..] => Some((code, false, text)),
         _ => None,
     }
-}
-
-/// The same text in ASCII, where nothing can steer a terminal.
-fn in_ascii(text: &[u8]) -> String {
-    let shown = |octet: &u8| match octet {
-        b' '..=b'~' => char::from(*octet).to_string(),
-        _ => octet.escape_ascii().to_string(),
-    };
-    text.iter().map(shown).collect()
 }
 
 #[cfg(test)]
@@ -447,7 +401,7 @@ mod tests {
             replies[at] = reply;
             let (result, _) = send(&replies, 1);
             assert_eq!(
-                matches!(result, Err(Broken::Unwilling(_))),
+                matches!(result, Err(Broken { is_unwilling: true, .. })),
                 is_about_the_hop,
                 "{at} {reply}"
             );
@@ -480,13 +434,22 @@ mod tests {
                 let replies = [&all[..at], &[nonsense]].concat();
                 let (result, _) = send(&replies, 1);
                 let start = &nonsense[..nonsense.len().min(20)];
-                assert!(matches!(result, Err(Broken::Lost(_))), "{at} {start:?}: {result:?}");
+                assert!(
+                    matches!(result, Err(Broken { is_unwilling: false, .. })),
+                    "{at} {start:?}: {result:?}"
+                );
             }
         }
-        for (at, reply) in [(2, "354 x\r\n"), (4, "250 x\r\n"), (5, "354 x\r\n")] {
+        let mut replies = all;
+        replies[4] = "250 x\r\n";
+        assert!(
+            matches!(send(&replies, 1).0, Err(Broken { is_unwilling: false, .. })),
+            "DATA is not the end"
+        );
+        for (at, codes) in [(2, Ok(vec![354])), (5, Ok(vec![354]))] {
             let mut replies = all;
-            replies[at] = reply;
-            assert!(matches!(send(&replies, 1).0, Err(Broken::Lost(_))), "{at} {reply}");
+            replies[at] = "354 x\r\n";
+            assert_eq!(send(&replies, 1).0, codes, "354 is no promise there");
         }
     }
 
@@ -497,7 +460,7 @@ mod tests {
             let early = [all[at], all[at + 1]].concat();
             let replies = [&all[..at], &[&early], &all[at + 2..]].concat();
             let (result, sent) = send(&replies, 1);
-            assert!(matches!(result, Err(Broken::Lost(_))), "{at}: {result:?}");
+            assert!(matches!(result, Err(Broken { is_unwilling: false, .. })), "{at}: {result:?}");
             assert!(!sent.ends_with(".\r\n"), "{at}: the message is not ended");
         }
     }
@@ -529,16 +492,17 @@ mod tests {
         let address = Address { local_part: "an".to_owned(), domain: "b.vn".to_owned() };
         let text = StoredMessage::new(Read::chain(TEXT, Broken));
         let broken = sender.send(&ReversePath::Null, &[address], 1, text).unwrap_err();
-        assert!(broken.to_string().contains("bad sector"), "{broken}");
+        assert!(format!("{broken:?}").contains("bad sector"), "{broken:?}");
         assert!(sent.ends_with(b"DATA\r\n"), "{}", sent.escape_ascii());
     }
 
     /// A hop that notes how much time it has for each answer.
-    struct Patience<'a>(Parts<'a>, &'a Deadline, Vec<u64>);
+    struct Patience<'a>(Parts<'a>, &'a Deadline, Vec<String>);
 
     impl Read for &mut Patience<'_> {
         fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-            self.2.push(self.1.allowed().as_secs() / 60);
+            let deadline = format!("{:?}", self.1);
+            self.2.push(deadline.split(['{', '}']).nth(2).unwrap().trim().to_owned());
             self.0.read(buffer)
         }
     }
@@ -553,15 +517,16 @@ mod tests {
         sender.greet("a.vn").unwrap();
         let address = Address { local_part: "an".to_owned(), domain: "b.vn".to_owned() };
         sender.send(&ReversePath::Null, &[address], 1, StoredMessage::new(TEXT)).unwrap();
-        assert_eq!(hop.2, [5, 5, 5, 5, 2, 10]);
+        let times = [300, 300, 300, 300, 120, 600].map(|seconds| format!("value: {seconds}s"));
+        assert_eq!(hop.2, times);
     }
 
     #[test]
-    fn a_reply_is_shown_in_ascii_and_not_without_end() {
-        let reply =
-            Reply { code: 550, lines: vec![in_ascii(b"No \"\x1b[31m\" \xff\0"), "x".into()] };
-        assert_eq!(reply.to_string(), "550 No \"\\x1b[31m\" \\xff\\x00 x");
-        let reply = Reply { code: 550, lines: vec!["x".repeat(MAX_REPLY_LINE); 3] };
-        assert_eq!(reply.to_string().len(), 4 + SHOWN);
+    fn a_reply_is_shown_whole_and_cannot_steer_a_terminal() {
+        let reply = "550-No \"\x1b[31m\" \u{1ed9}\0\r\n550 x\r\n";
+        let deadline = Deadline::patient(Duration::ZERO, StopFlag::default());
+        let mut sender = Sender::new(reply.as_bytes(), Vec::new(), &deadline, 1);
+        let reply = sender.hear(COMMAND).unwrap();
+        assert_eq!(reply.text, "answered: 550 No \"\\u{1b}[31m\" \u{1ed9}\\0\nx");
     }
 }

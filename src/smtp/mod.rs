@@ -33,7 +33,7 @@ use crate::channel::{Channel, Ended};
 use crate::config::Config;
 use crate::counted::counted;
 use crate::login::{Login, Logins, Password, plain};
-use crate::mailboxes::{Delivery, Found, MailboxTree, Recipient, StoreError};
+use crate::mailboxes::{Delivery, Found, Mailbox, MailboxTree, StoreError};
 
 /// So many replies of 5xx in a row end the session.
 ///
@@ -56,7 +56,7 @@ pub struct Context<'a> {
     /// The client's address.
     pub client: IpAddr,
     /// Whether the client is on this machine, or as good as that.
-    pub is_trusted: bool,
+    pub trusted: bool,
     pub config: &'a Config,
     pub mailboxes: &'a MailboxTree,
     pub deadline: &'a Deadline,
@@ -254,37 +254,40 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
         &self,
         reverse_path: &ReversePath,
         forward_path: &ForwardPath,
-    ) -> Result<Recipient, Reply> {
-        let Context { is_trusted, mailboxes, access, .. } = &self.context;
-        let is_served = *is_trusted || matches!(access, Access::User(_));
-        match mailboxes.find(forward_path).map_err(reply::cannot_store)? {
-            Found::Mailbox(mailbox) => Ok(mailbox.into()),
-            Found::Elsewhere(_) if !is_served => Err(reply::NO_RELAY),
-            Found::Elsewhere(recipient) => {
-                let sender = mailboxes.find_sender(reverse_path).map_err(reply::cannot_store)?;
-                let is_known = sender.is_some() || *reverse_path == ReversePath::Null;
-                is_known.then_some(recipient).ok_or(reply::NO_WAY_BACK)
+    ) -> Result<Mailbox, Reply> {
+        let Context { trusted, mailboxes, access, .. } = &self.context;
+        let mailbox = match mailboxes.find(forward_path).map_err(reply::cannot_store)? {
+            Found::Mailbox(mailbox) => mailbox,
+            Found::NoSuchUser => return Err(reply::NO_SUCH_USER),
+            Found::NoSuchDomain => return Err(reply::NO_RELAY),
+        };
+        if mailbox.is_elsewhere() {
+            if !trusted && !matches!(access, Access::User(_)) {
+                return Err(reply::NO_RELAY);
             }
-            Found::NoSuchUser => Err(reply::NO_SUCH_USER),
-            Found::NoSuchDomain => Err(reply::NO_RELAY),
+            let sender = mailboxes.find_sender(reverse_path).map_err(reply::cannot_store)?;
+            if sender.is_none() && *reverse_path != ReversePath::Null {
+                return Err(reply::NO_WAY_BACK);
+            }
         }
+        Ok(mailbox)
     }
 
     /// Answers VRFY (§3.5.2).
     fn verify(&self, whom: &Whom) -> Reply {
-        match whom {
-            Whom::User(user) => match self.context.mailboxes.addresses_of(user).as_deref() {
-                Ok([]) => reply::NO_SUCH_USER,
-                Ok([address]) => reply::verified(address),
-                Ok(_) => reply::AMBIGUOUS_USER,
-                Err(error) => reply::cannot_store(*error),
-            },
+        let addresses = match whom {
+            Whom::User(user) => self.context.mailboxes.addresses_of(user),
             Whom::Mailbox(forward_path) => match self.find(&ReversePath::Null, forward_path) {
-                Ok(recipient) => {
-                    recipient.address().map_or(reply::NOT_VERIFIED, |here| reply::verified(&here))
-                }
-                Err(refusal) => refusal,
+                Ok(mailbox) if mailbox.is_elsewhere() => return reply::NOT_VERIFIED,
+                Ok(mailbox) => Ok(vec![mailbox.address()]),
+                Err(refusal) => return refusal,
             },
+        };
+        match addresses.as_deref() {
+            Ok([]) => reply::NO_SUCH_USER,
+            Ok([address]) => reply::verified(address),
+            Ok(_) => reply::AMBIGUOUS_USER,
+            Err(error) => reply::cannot_store(*error),
         }
     }
 

@@ -8,7 +8,7 @@ use super::reply::{self, Reply};
 use crate::address::{ForwardPath, ReversePath};
 use crate::config::Config;
 use crate::login::Password;
-use crate::mailboxes::Recipient;
+use crate::mailboxes::Mailbox;
 
 /// What the session has agreed on so far.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ pub struct Greeting {
 pub struct Envelope {
     pub reverse_path: ReversePath,
     /// A recipient named twice stands here twice.
-    pub recipients: Vec<Recipient>,
+    pub recipients: Vec<Mailbox>,
 }
 
 /// What is to be done about a command.
@@ -158,11 +158,11 @@ impl State {
     pub fn after_rcpt(
         greeting: Greeting,
         mut envelope: Envelope,
-        found: Result<Recipient, Reply>,
+        found: Result<Mailbox, Reply>,
     ) -> (State, Reply) {
         let reply = match found {
-            Ok(recipient) => {
-                envelope.recipients.push(recipient);
+            Ok(mailbox) => {
+                envelope.recipients.push(mailbox);
                 reply::RECIPIENT_OK
             }
             Err(refusal) => refusal,

@@ -18,11 +18,11 @@ fn answers_to(store: &Store, client: &str, access: Access, input: &str) -> Strin
     let Store { config, mailboxes, .. } = store;
     let deadline = &Deadline::patient(Duration::from_secs(1), StopFlag::default());
     let client = client.parse().unwrap();
-    let is_trusted = config.is_trusted(client, "192.0.2.1".parse().unwrap());
+    let trusted = config.is_trusted(client, "192.0.2.1".parse().unwrap());
     let guesses = Guesses::default();
     let logins = Logins::new(1, client, mailboxes, &guesses, Duration::ZERO);
     let context =
-        Context { session: 1, client, is_trusted, config, mailboxes, deadline, access, logins };
+        Context { session: 1, client, trusted, config, mailboxes, deadline, access, logins };
     let mut output = Vec::new();
     let mut conversation = Conversation::new(input.as_bytes(), &mut output, context);
     let ended = conversation.run();

@@ -65,16 +65,8 @@ fn run_with(access: Access, store: &Store, reader: impl Read, writer: impl Write
     let guesses = Guesses::default();
     let logins = Logins::new(1, client, mailboxes, &guesses, Duration::ZERO);
     let deadline = &deadline;
-    let context = Context {
-        session: 1,
-        client,
-        is_trusted: true,
-        config,
-        mailboxes,
-        deadline,
-        access,
-        logins,
-    };
+    let context =
+        Context { session: 1, client, trusted: true, config, mailboxes, deadline, access, logins };
     let mut conversation = Conversation::new(reader, writer, context);
     let ended = conversation.run();
     conversation.close(ended);
