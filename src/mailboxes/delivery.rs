@@ -3,6 +3,7 @@
 //! Guarantee: a file appears in `new/` whole or not at all, and after [`Delivery::publish`] it
 //! survives a power cut. The order is the guarantee: write, fsync, rename, fsync of the folder.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, ErrorKind, Read, Write};
@@ -128,26 +129,28 @@ impl Delivery {
         Ok(self.files.drain(..).map(|file| file.path).collect())
     }
 
-    /// Adds `head` and `text` to the only file, and puts it at `path` in the same Maildir, in the place
-    /// of what is there, with this modification time.
+    /// Adds `head` and `text` to the only file, and puts it into a folder of the same Maildir, in the
+    /// place of what has this name there, with this modification time.
     ///
     /// # Errors
     /// When it cannot be there; then nothing has changed.
-    pub fn replace(
+    pub(super) fn replace(
         mut self,
         head: &str,
         mut text: impl Read,
-        path: &Path,
+        folder: &str,
+        name: &OsStr,
         modified: SystemTime,
     ) -> Result<(), StoreError> {
-        for RecipientFile { file, path: tmp, .. } in &mut self.files {
+        for RecipientFile { mailbox, file, path, .. } in &mut self.files {
             let mut replace = || {
+                let folder = look::at_folder(&mailbox.folder, folder)?;
                 file.write_all(head.as_bytes())?;
                 io::copy(&mut text, file)?;
                 file.set_modified(modified)?;
                 file.sync_all()?;
-                rename(tmp, path)?;
-                sync_folder(path.parent().unwrap_or(path))
+                rename(path, &folder.join(name))?;
+                sync_folder(&folder)
             };
             replace().map_err(|e| StoreError::logged(at(path, e)))?;
         }
@@ -285,20 +288,14 @@ fn create_file(path: &Path) -> io::Result<File> {
 /// Creates `tmp`, `new` and `cur` in a user's folder, which must be there itself, or in a queue, which
 /// is made with them.
 pub(super) fn create_maildir(folder: &Path, sync: bool) -> io::Result<()> {
-    if folder.ends_with(queue::FOLDER)
-        && let Some(domain) = folder.parent()
-    {
-        look::at_one(domain)?;
+    if folder.ends_with(queue::FOLDER) {
         create_folder(folder)?;
-        if sync {
-            sync_folder(domain)?;
-        }
     }
     look::at_mailbox(folder)?;
     for name in ["tmp", "new", "cur"] {
         create_folder(&folder.join(name))?;
     }
-    if sync { sync_folder(folder) } else { Ok(()) }
+    if sync { folder.ancestors().take(2).try_for_each(sync_folder) } else { Ok(()) }
 }
 
 /// Creates one folder that, on Unix, nobody else can read.

@@ -4,7 +4,7 @@
 //! modification time when it is tried next: `touch` tries it now, `rm` gives it up. Several servers may
 //! share a tree: whoever sends a message has locked its file.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, ErrorKind, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -21,6 +21,8 @@ const NEXT_HOP: &str = "next-hop";
 /// The queue of one domain.
 #[derive(Debug)]
 pub struct Queue {
+    pub domain: String,
+    /// The Maildir that it is.
     pub(super) mailbox: Mailbox,
 }
 
@@ -37,7 +39,7 @@ pub struct Schedule {
 #[derive(Debug)]
 pub struct Queued<'a> {
     queue: &'a Queue,
-    path: PathBuf,
+    pub path: PathBuf,
     file: File,
     next_try: SystemTime,
     pub arrived: SystemTime,
@@ -53,21 +55,24 @@ impl MailboxTree {
     /// # Errors
     /// When the tree cannot be read.
     pub fn queues(&self) -> io::Result<Vec<Queue>> {
-        let folders = self.domains()?.into_iter().map(|domain| self.root.join(domain).join(FOLDER));
-        let folders = folders.filter(|folder| look::at_one(folder).is_ok());
-        Ok(folders.map(|folder| Queue { mailbox: Mailbox { folder, elsewhere: None } }).collect())
+        let mut queues: Vec<Queue> = self.domains()?.iter().map(|d| self.queue(d)).collect();
+        queues.retain(|queue| look::at_one(&queue.mailbox.folder).is_ok());
+        Ok(queues)
     }
 
     /// The queue for a domain whose mail is sent on, wherever to.
     pub(super) fn queue_of(&self, domain: &str) -> io::Result<Option<Queue>> {
-        let domain = self.root.join(domain);
-        match fs::symlink_metadata(domain.join(NEXT_HOP)) {
+        let queue = self.queue(domain);
+        match fs::symlink_metadata(queue.next_hop()) {
             Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
-            looked => looked.map(|_| {
-                let folder = domain.join(FOLDER);
-                Some(Queue { mailbox: Mailbox { folder, elsewhere: None } })
-            }),
+            looked => looked.map(|_| Some(queue)),
         }
+    }
+
+    /// Where the queue of a domain is, if there is one.
+    fn queue(&self, domain: &str) -> Queue {
+        let folder = self.root.join(domain).join(FOLDER);
+        Queue { domain: domain.to_owned(), mailbox: Mailbox { folder, elsewhere: None } }
     }
 
     /// For each domain whose mail is sent on, what is wrong with its next hops, if anything is.
@@ -87,20 +92,17 @@ impl MailboxTree {
 }
 
 impl Queue {
-    /// The domain whose mail waits here.
-    pub fn domain(&self) -> String {
-        let domain = self.domain_folder().file_name().unwrap_or_default();
-        domain.to_string_lossy().into_owned()
-    }
-
     /// The next hops of the domain, in the order in which they are tried.
     ///
     /// # Errors
     /// One line that says what to do, if there is none.
     pub fn next_hops(&self) -> Result<Vec<String>, String> {
-        let path = self.domain_folder().join(NEXT_HOP);
+        let path = self.next_hop();
         let mut hops = note::read_lines(&path).unwrap_or_default();
-        hops.retain(|line| is_next_hop(line));
+        hops.retain(|line| {
+            let port = line.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+            port.is_some() && line.bytes().all(|octet| octet.is_ascii_graphic())
+        });
         if hops.is_empty() {
             return Err(format!("{} has no line such as 127.0.0.1:2526", path.display()));
         }
@@ -122,8 +124,7 @@ impl Queue {
             count += 1;
             // What is gone in the meantime was sent by somebody else.
             let modified = entry.metadata().and_then(|metadata| metadata.modified());
-            let is_hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
-            if !is_hidden && modified.is_ok_and(|next_try| schedule.is_due(next_try, now)) {
+            if modified.is_ok_and(|next_try| schedule.is_due(next_try, now)) {
                 due.push(entry.path());
             }
         }
@@ -137,11 +138,11 @@ impl Queue {
     /// # Errors
     /// When files cannot be opened or changed now.
     pub fn take(&self, path: &Path, schedule: &Schedule) -> io::Result<Option<Queued<'_>>> {
-        use ErrorKind::{InvalidData, InvalidInput, NotFound, Other, PermissionDenied};
+        use ErrorKind::{InvalidData, InvalidInput, NotFound, Other, PermissionDenied, WouldBlock};
 
         let folder = &self.mailbox.folder;
         match self.try_to_take(path, schedule) {
-            Err(e) if e.kind() == NotFound => Ok(None),
+            Err(e) if [NotFound, WouldBlock].contains(&e.kind()) => Ok(None),
             // These are about this file alone, and will be the same the next time.
             Err(e) if [InvalidData, InvalidInput, Other, PermissionDenied].contains(&e.kind()) => {
                 let cur = look::at_folder(folder, "cur")?;
@@ -156,11 +157,7 @@ impl Queue {
     fn try_to_take(&self, path: &Path, schedule: &Schedule) -> io::Result<Option<Queued<'_>>> {
         look::at_folder(&self.mailbox.folder, "new")?;
         let (file, _) = look::open_file(path)?;
-        match file.try_lock() {
-            Err(TryLockError::WouldBlock) => return Ok(None),
-            Err(TryLockError::Error(e)) => return Err(e),
-            Ok(()) => {}
-        }
+        file.try_lock()?;
         // Who had the lock before may have sent it, put another in its place, or tried it.
         let now = SystemTime::now();
         if !look::is_at(&file, path)? || !schedule.is_due(file.metadata()?.modified()?, now) {
@@ -180,8 +177,9 @@ impl Queue {
         Mailbox { elsewhere: Some(address.clone()), ..self.mailbox.clone() }
     }
 
-    fn domain_folder(&self) -> &Path {
-        self.mailbox.folder.parent().unwrap_or(&self.mailbox.folder)
+    /// Where the note about the next hops lies.
+    fn next_hop(&self) -> PathBuf {
+        self.mailbox.folder.with_file_name(NEXT_HOP)
     }
 }
 
@@ -221,11 +219,10 @@ impl Queued<'_> {
     /// # Errors
     /// When it cannot be removed.
     pub fn remove(&self) -> Result<(), StoreError> {
-        if self.is_there() {
-            fs::remove_file(&self.path).map_err(|e| self.failed(e))
-        } else {
-            Ok(())
+        if !self.is_there() {
+            return Ok(());
         }
+        fs::remove_file(&self.path).map_err(|e| self.failed(e))
     }
 
     /// Puts a copy to these recipients into a folder of the queue, with the reasons in front of it. In
@@ -246,22 +243,9 @@ impl Queued<'_> {
         if folder == "new" && !self.is_there() {
             return Ok(());
         }
-        let folder = look::at_folder(&self.queue.mailbox.folder, folder);
-        let (folder, text) = folder
-            .and_then(|folder| Ok((folder, self.file_at_text()?)))
-            .map_err(|e| self.failed(e))?;
+        let text = self.file_at_text().map_err(|e| self.failed(e))?;
         let head = format!("{reasons}Return-Path: {}\n", self.reverse_path);
-        copy.replace(
-            &head,
-            text,
-            &folder.join(self.path.file_name().unwrap_or_default()),
-            self.next_try,
-        )
-    }
-
-    /// Where the message lies, for the log.
-    pub fn path(&self) -> &Path {
-        &self.path
+        copy.replace(&head, text, folder, self.path.file_name().unwrap_or_default(), self.next_try)
     }
 
     /// Ends an error about the message in the log.
@@ -280,14 +264,6 @@ impl Queued<'_> {
         file.seek(SeekFrom::Start(self.text_at))?;
         Ok(file)
     }
-}
-
-/// Whether a line is a host and a port.
-fn is_next_hop(line: &str) -> bool {
-    line.rsplit_once(':').is_some_and(|(host, port)| {
-        let is_host = !host.is_empty() && host.bytes().all(|b| b.is_ascii_graphic());
-        is_host && port.parse::<u16>().is_ok_and(|port| port > 0)
-    })
 }
 
 /// When a message arrived: its name begins with the seconds. One without them is as old as can be.
@@ -373,7 +349,7 @@ mod tests {
     #[test]
     fn a_message_is_taken_by_one_at_a_time_and_noted_before_it_is_tried() {
         let (_tree, _, queue) = queue(&["lan", "minh"]);
-        assert_eq!(queue.domain(), "b.vn");
+        assert_eq!(queue.domain, "b.vn");
         let path = only(&queue);
         let taken = queue.take(&path, &SCHEDULE).unwrap().unwrap();
         assert!(wait_of(&path) > Duration::from_secs(4), "noted");

@@ -27,7 +27,7 @@ pub fn report(
     }
     let Some(sender) = mailboxes.find_sender(&message.reverse_path)? else {
         let lines = failed.iter().map(|(to, why)| format!("Reason: <{to}> {why}\n"));
-        let (reasons, path) = (lines.collect::<String>(), message.path().display());
+        let (reasons, path) = (lines.collect::<String>(), message.path.display());
         warn!("{path} is kept in cur, nobody can be told: {}", reasons.trim_end().escape_debug());
         let recipients: Vec<Address> = failed.iter().map(|(to, _)| to.clone()).collect();
         return message.copy(mailboxes, &recipients, &reasons, "cur");

