@@ -511,18 +511,9 @@ mod tests {
             assert!(wrong(&mailboxes).is_empty());
         }
         let rubbish = "rubbish\n".repeat(10);
-        for content in [
-            "",
-            "\r\n",
-            "a.vn",
-            "a.vn:x",
-            "a.vn:0",
-            "a:70000",
-            ":25",
-            "a b:25",
-            "\u{1b}:25",
-            &rubbish,
-        ] {
+        for content in
+            ["", "\r\n", "a.vn", "a.vn:x", "a:70000", ":25", "a b:25", "\u{1b}:25", &rubbish]
+        {
             fs::write(&path, content).unwrap();
             let error = queue.next_hops().unwrap_err();
             assert!(error.ends_with("next-hop has no line such as 127.0.0.1:2526"), "{error}");

@@ -13,9 +13,12 @@
 //! A name is one word of at least two letters in backticks, or several with `::` between them; what
 //! follows in `(…)` or `<…>` does not matter. So an ordinary word in backticks is taken for a name.
 
+mod anchors;
 mod figures;
 mod foreign;
 mod page;
+mod patches;
+mod pictures;
 mod repository;
 
 use std::collections::BTreeSet;
