@@ -17,8 +17,9 @@ use crate::counted::counted;
 use crate::login::{self, Guesses, Logins};
 use crate::mailboxes::MailboxTree;
 use crate::pool::{Load, Pool};
+use crate::relay::{self, Runner};
 use crate::session_limit::{Admission, SessionLimit};
-use crate::smtp::Access;
+use crate::smtp::{Access, Context};
 use crate::{pop3, smtp};
 
 /// How long a client waits for a free thread. It is not zero: a thread that has just sent 221 is free
@@ -59,8 +60,8 @@ struct Port {
 
 /// What the sessions of all ports have in common.
 struct Common {
-    config: Config,
-    mailboxes: MailboxTree,
+    config: Arc<Config>,
+    mailboxes: Arc<MailboxTree>,
     session_limit: SessionLimit,
     guesses: Guesses,
     /// The number of the last session.
@@ -139,15 +140,17 @@ pub fn run(
 ) -> Result<(), String> {
     let no_threads = |e| format!("cannot start {e}; choose fewer with --threads");
     let (session_limit, sessions) = (SessionLimit::new(config.max_per_client), AtomicU64::new(0));
-    let guesses = Guesses::default();
+    let (guesses, config, mailboxes) = (Guesses::default(), Arc::new(config), Arc::new(mailboxes));
     let common = Arc::new(Common { config, mailboxes, session_limit, guesses, sessions, stop });
     let mut pools = Vec::new();
     for listener in listeners {
         pools.push(start_port(listener, &common).map_err(no_threads)?);
     }
 
+    let mut runner = Runner::new(&common.config, &common.mailboxes, &common.stop);
     while !common.stop.load(Ordering::Relaxed) {
-        thread::park();
+        runner.look();
+        thread::park_timeout(relay::LOOK);
     }
     let began = Instant::now();
     log_aside(Level::Info, "stopping: sessions hear so and end; Ctrl-C again ends them at once");
@@ -158,6 +161,7 @@ pub fn run(
             log_aside(Level::Warn, left);
         }
     }
+    runner.wait_until_idle(WAIT_FOR_SESSIONS.saturating_sub(began.elapsed()));
     Ok(())
 }
 
@@ -259,7 +263,7 @@ impl Port {
         use Protocol::{Pop3, Smtp, Submission};
         use TurnedAway::{AllThreadsBusy, Stopping, TooManySessions};
 
-        let Config { hostname, threads, max_per_client, .. } = &self.common.config;
+        let Config { hostname, threads, max_per_client, .. } = &*self.common.config;
         match (self.protocol, why) {
             (Smtp | Submission, Stopping) => smtp::reply::stopping(hostname).to_string(),
             (Smtp | Submission, TooManySessions) => {
@@ -301,15 +305,24 @@ impl Port {
                 info!("[{session}] {address} connected, {busy} of {threads} threads busy");
                 deadline = Deadline::new(config.timeout, load, stop);
                 wire = Wire::new(stream, &deadline)?;
+                let trusted = config.is_trusted(client, local);
                 let access = match self.protocol {
-                    Protocol::Submission if config.is_trusted(client, local) => Access::Users,
+                    Protocol::Submission if trusted => Access::Users,
                     Protocol::Submission => Access::UsersHere,
                     Protocol::Smtp | Protocol::Pop3 => Access::Everybody,
                 };
                 let logins = Logins::new(session, client, mailboxes, guesses, login::PENALTY);
                 let deadline = &deadline;
-                let context =
-                    smtp::Context { session, client, config, mailboxes, deadline, access, logins };
+                let context = Context {
+                    session,
+                    client,
+                    trusted,
+                    config,
+                    mailboxes,
+                    deadline,
+                    access,
+                    logins,
+                };
                 let mut conversation = smtp::Conversation::new(&wire, &wire, context);
                 let ended = conversation.run();
                 // Before the client hears the farewell: it may come back at once.

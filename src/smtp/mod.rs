@@ -24,6 +24,7 @@ use self::reply::Reply;
 pub use self::session::Access;
 use self::session::{Envelope, Greeting, State, Step};
 use self::trace_fields::TraceFields;
+use crate::address::{ForwardPath, ReversePath};
 use crate::channel::heard::Heard;
 use crate::channel::recording::Recording;
 use crate::channel::transcript::Transcript;
@@ -32,7 +33,7 @@ use crate::channel::{Channel, Ended};
 use crate::config::Config;
 use crate::counted::counted;
 use crate::login::{Login, Logins, Password, plain};
-use crate::mailboxes::{Delivery, Found, MailboxTree, StoreError};
+use crate::mailboxes::{Delivery, Found, Mailbox, MailboxTree, StoreError};
 
 /// So many replies of 5xx in a row end the session.
 ///
@@ -54,6 +55,8 @@ pub struct Context<'a> {
     pub session: u64,
     /// The client's address.
     pub client: IpAddr,
+    /// Whether the client is on this machine, or as good as that.
+    pub trusted: bool,
     pub config: &'a Config,
     pub mailboxes: &'a MailboxTree,
     pub deadline: &'a Deadline,
@@ -141,7 +144,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
         match state.step(command, self.context.config, &self.context.access) {
             Step::Reply(state, reply) => self.answer(state, &reply),
             Step::Find(greeting, envelope, forward_path) => {
-                let found = self.context.mailboxes.find(&forward_path);
+                let found = self.find(&envelope.reverse_path, &forward_path);
                 let (state, reply) = State::after_rcpt(greeting, envelope, found);
                 self.answer(state, &reply)
             }
@@ -248,16 +251,39 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
         Ok(response)
     }
 
+    /// Finds a recipient here or, for those whom this server serves, elsewhere.
+    fn find(
+        &self,
+        reverse_path: &ReversePath,
+        forward_path: &ForwardPath,
+    ) -> Result<Mailbox, Reply> {
+        let Context { trusted, mailboxes, access, .. } = &self.context;
+        let mailbox = match mailboxes.find(forward_path).map_err(reply::cannot_store)? {
+            Found::Mailbox(mailbox) => mailbox,
+            Found::NoSuchUser => return Err(reply::NO_SUCH_USER),
+            Found::NoSuchDomain => return Err(reply::NO_RELAY),
+        };
+        if mailbox.is_elsewhere() {
+            if !trusted && !matches!(access, Access::User(_)) {
+                return Err(reply::NO_RELAY);
+            }
+            let sender = mailboxes.find_sender(reverse_path).map_err(reply::cannot_store)?;
+            if sender.is_none() && *reverse_path != ReversePath::Null {
+                return Err(reply::NO_WAY_BACK);
+            }
+        }
+        Ok(mailbox)
+    }
+
     /// Answers VRFY (§3.5.2).
     fn verify(&self, whom: &Whom) -> Reply {
         let addresses = match whom {
             Whom::User(user) => self.context.mailboxes.addresses_of(user),
-            Whom::Mailbox(forward_path) => {
-                self.context.mailboxes.find(forward_path).map(|found| match found {
-                    Found::Mailbox(mailbox) => vec![mailbox.address()],
-                    Found::NoSuchUser | Found::NoSuchDomain => Vec::new(),
-                })
-            }
+            Whom::Mailbox(forward_path) => match self.find(&ReversePath::Null, forward_path) {
+                Ok(mailbox) if mailbox.is_elsewhere() => return reply::NOT_VERIFIED,
+                Ok(mailbox) => Ok(vec![mailbox.address()]),
+                Err(refusal) => return refusal,
+            },
         };
         match addresses.as_deref() {
             Ok([]) => reply::NO_SUCH_USER,

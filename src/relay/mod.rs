@@ -1,0 +1,251 @@
+//! The queue runner: sends on what waits in the queues of the mailbox tree (§4.5.4.1).
+//!
+//! A domain with a message that is due gets a thread of its own, so that no next hop holds up another,
+//! and one connection, for as many messages as are due. `smtp` knows nothing of this room: what it
+//! puts into a queue is all that passes.
+
+mod bounce;
+mod sender;
+
+use std::collections::HashMap;
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use log::{error, info};
+
+use self::sender::{Broken, Reply, Sender};
+use crate::channel::wire::{Deadline, StopFlag, Wire};
+use crate::config::Config;
+use crate::mailboxes::{MailboxTree, Queue, Queued, Schedule};
+
+/// How often the queues are looked at.
+pub const LOOK: Duration = Duration::from_millis(200);
+/// A queue rests for a millisecond for each message in it, since a look costs the more the more it
+/// holds, but no longer than this.
+const LONGEST_REST: Duration = Duration::from_secs(10);
+/// How long it rests after trouble, whatever comes in.
+const REST_AFTER_TROUBLE: Duration = Duration::from_secs(1);
+/// The most domains that have a thread at the same time.
+const MAX_THREADS: usize = 32;
+/// Stands for the code of a reply where there was none, and the message is tried again.
+const NO_REPLY: u16 = 400;
+
+/// Looks at the queues. It writes nothing to the log: whoever looks can also stop.
+pub struct Runner {
+    common: Arc<Common>,
+    domains: HashMap<String, Domain>,
+}
+
+/// What the domains' threads have in common.
+struct Common {
+    config: Arc<Config>,
+    mailboxes: Arc<MailboxTree>,
+    schedule: Schedule,
+    stop: StopFlag,
+    /// The number of the last connection.
+    connections: AtomicU64,
+    /// The messages that are being sent.
+    sending: AtomicUsize,
+}
+
+/// What is known of one domain.
+#[derive(Default)]
+struct Domain {
+    /// Its thread, which says whether all was well.
+    thread: Option<JoinHandle<bool>>,
+    /// Until when its queue is not looked at.
+    rests_until: Option<Instant>,
+}
+
+/// The work of a domain's thread.
+struct Work<'a> {
+    common: &'a Common,
+    queue: &'a Queue,
+    /// The messages that are due, the oldest last.
+    due: Vec<PathBuf>,
+}
+
+impl Runner {
+    pub fn new(config: &Arc<Config>, mailboxes: &Arc<MailboxTree>, stop: &StopFlag) -> Runner {
+        let common = Common {
+            config: Arc::clone(config),
+            mailboxes: Arc::clone(mailboxes),
+            schedule: Schedule { retry: config.retry, give_up: config.give_up },
+            stop: StopFlag::clone(stop),
+            connections: AtomicU64::new(0),
+            sending: AtomicUsize::new(0),
+        };
+        Runner { common: Arc::new(common), domains: HashMap::new() }
+    }
+
+    /// Starts a thread for each domain that has a message which is due. It ends with the process.
+    pub fn look(&mut self) {
+        for queue in self.common.mailboxes.queues().unwrap_or_default() {
+            let busy = self.domains.values().filter(|domain| domain.is_busy()).count();
+            let domain = self.domains.entry(queue.domain.clone()).or_default();
+            if busy < MAX_THREADS && !domain.is_busy() {
+                domain.look(queue, &self.common);
+            }
+        }
+    }
+
+    /// Waits until no message is being sent, but not longer than this.
+    pub fn wait_until_idle(&self, time: Duration) {
+        let began = Instant::now();
+        while self.common.sending.load(Ordering::Relaxed) > 0 && began.elapsed() < time {
+            thread::sleep(LOOK / 10);
+        }
+    }
+}
+
+impl Domain {
+    fn is_busy(&self) -> bool {
+        self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
+    }
+
+    /// Starts a thread if a message is due, and the queue does not rest.
+    fn look(&mut self, queue: Queue, common: &Arc<Common>) {
+        let now = Instant::now();
+        if let Some(thread) = self.thread.take() {
+            let is_well = thread.join().unwrap_or(false);
+            self.rests_until = (!is_well).then_some(now + REST_AFTER_TROUBLE);
+        }
+        if self.rests_until.is_some_and(|until| now < until) {
+            return;
+        }
+        let found = queue.due(&common.schedule).map_err(|e| e.to_string());
+        let (count, is_quiet) =
+            found.as_ref().map_or((0, false), |(count, due)| (*count, due.is_empty()));
+        self.rests_until = Some(now + Duration::from_millis(count).min(LONGEST_REST));
+        if !is_quiet {
+            let common = Arc::clone(common);
+            let work = move || {
+                let common = &common;
+                let serve = |(_, due)| Work { common, queue: &queue, due }.serve();
+                let served = found.and_then(serve);
+                served.inspect_err(|why| info!("mail for {} waits: {why}", queue.domain)).is_ok()
+            };
+            self.thread = thread::Builder::new().name("relay".to_owned()).spawn(work).ok();
+        }
+    }
+}
+
+impl<'a> Work<'a> {
+    /// Sends what is due, over one connection.
+    ///
+    /// # Errors
+    /// When the next hop takes nothing now, or the queue cannot be used.
+    fn serve(&mut self) -> Result<(), String> {
+        let Err(why) = self.send_on() else { return Ok(()) };
+        // The hop was tried once for all of them.
+        while let Some(message) = self.next()? {
+            let why = format!("takes no mail now: {why}");
+            self.settle(&message, &Err(Broken { is_unwilling: true, why }));
+        }
+        Err(why)
+    }
+
+    /// Takes the next message that is due; none when the server stops.
+    fn next(&mut self) -> Result<Option<Queued<'a>>, String> {
+        while !self.common.stop.load(Ordering::Relaxed)
+            && let Some(path) = self.due.pop()
+        {
+            let message = self.queue.take(&path, &self.common.schedule);
+            if let Some(message) = message.map_err(|e| e.to_string())? {
+                return Ok(Some(message));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Sends what is due to the first next hop that wants mail.
+    ///
+    /// # Errors
+    /// When none wants any.
+    fn send_on(&mut self) -> Result<(), String> {
+        let mut why = Vec::new();
+        for hop in self.queue.next_hops()? {
+            match self.try_hop(&hop) {
+                Ok(ended) => return ended,
+                Err(broken) => why.push(format!("{hop} {}", broken.why)),
+            }
+        }
+        Err(why.join("; "))
+    }
+
+    /// Connects to a next hop, and gives how the conversation ended.
+    ///
+    /// # Errors
+    /// When there was none, and so no MAIL.
+    fn try_hop(&mut self, hop: &str) -> Result<Result<(), String>, Broken> {
+        let Common { config, connections, .. } = self.common;
+        let number = connections.fetch_add(1, Ordering::Relaxed) + 1;
+        // Each reply has a time of its own. The stop does not wait while a name is resolved.
+        let deadline = Deadline::patient(LOOK, StopFlag::default());
+        let wire = Wire::new(TcpStream::connect(hop)?, &deadline)?;
+        let mut sender = Sender::new(&wire, &wire, &deadline, number);
+        sender.greet(&config.hostname)?;
+        Ok(self.converse(sender))
+    }
+
+    /// Sends what is due over one connection.
+    ///
+    /// # Errors
+    /// When the hop says that it takes no more now.
+    fn converse(&mut self, mut sender: Sender<&Wire, &Wire>) -> Result<(), String> {
+        let Common { schedule, sending, .. } = self.common;
+        while let Some(message) = self.next()? {
+            sending.fetch_add(1, Ordering::Relaxed);
+            let Queued { path, reverse_path, recipients, .. } = &message;
+            let text = message.text().map_err(Broken::from);
+            let sent = text.and_then(|(text, n)| sender.send(reverse_path, recipients, n, text));
+            let shown = self.settle(&message, &sent);
+            info!("[q{}] {} from {reverse_path}: {shown}", sender.number, path.display());
+            sending.fetch_sub(1, Ordering::Relaxed);
+            if let Err(broken) = sent.and_then(|_| sender.reset()) {
+                // What breaks the conversation is about the message: that alone is delayed.
+                return if broken.is_unwilling { Err(broken.why) } else { Ok(()) };
+            }
+            if self.due.is_empty() {
+                // More may have come.
+                self.due = self.queue.due(schedule).map_err(|e| e.to_string())?.1;
+            }
+        }
+        sender.quit();
+        Ok(())
+    }
+
+    /// Removes a message from its queue, for all recipients for whom that is right: it is sent, or
+    /// its sender has been told. Gives what the next hop did, for the log.
+    fn settle(&self, message: &Queued, sent: &Result<Vec<Reply>, Broken>) -> String {
+        let Common { mailboxes, config, schedule, .. } = self.common;
+        let unsent = |broken: &Broken| Reply { code: NO_REPLY, text: broken.why.clone() };
+        let unsent = |broken: &Broken| vec![unsent(broken); message.recipients.len()];
+        let replies = sent.as_ref().map_or_else(unsent, Vec::clone);
+        let (mut later, mut failed, mut shown) = (Vec::new(), Vec::new(), Vec::new());
+        for (recipient, reply) in message.recipients.iter().cloned().zip(replies) {
+            shown.push(format!("<{recipient}> {}", reply.line()));
+            let why = format!("{} {}", self.queue.domain, reply.line());
+            match reply.code {
+                ..300 => {}
+                300..500 if !schedule.is_over(message.arrived) => later.push(recipient),
+                300..500 => failed.push((recipient, format!("given up; at last, {why}"))),
+                500.. => failed.push((recipient, why)),
+            }
+        }
+        let told = bounce::report(message, &failed, mailboxes, &config.hostname);
+        let settled = told.and_then(|()| match later.len() {
+            0 => message.remove(),
+            count if count == message.recipients.len() => Ok(()),
+            _ => message.copy(mailboxes, &later, "", "new"),
+        });
+        if settled.is_err() {
+            error!("{} stays as it is, and is sent again", message.path.display());
+        }
+        shown.join(", ")
+    }
+}
