@@ -13,6 +13,7 @@ mod play;
 mod script;
 mod server;
 mod talk;
+mod trees;
 
 use std::fs;
 use std::io::{self, IsTerminal, Write};
@@ -57,6 +58,10 @@ fn run(task: Task) -> Result<bool, String> {
             talk::talk(address, file.as_deref(), submission).map(|()| true)
         }
         Task::Play(play) => play_files(play),
+        Task::Trees(folder) => {
+            print!("{}", trees::make(&folder)?);
+            Ok(true)
+        }
     }
 }
 
