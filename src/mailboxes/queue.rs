@@ -56,7 +56,7 @@ impl MailboxTree {
     /// When the tree cannot be read.
     pub fn queues(&self) -> io::Result<Vec<Queue>> {
         let mut queues: Vec<Queue> = self.domains()?.iter().map(|d| self.queue(d)).collect();
-        queues.retain(|queue| look::at_one(&queue.mailbox.folder).is_ok());
+        queues.retain(|queue| look::at_folder(&queue.mailbox.folder, "new").is_ok());
         Ok(queues)
     }
 
@@ -115,11 +115,7 @@ impl Queue {
     /// When the folder cannot be read.
     pub fn due(&self, schedule: &Schedule) -> io::Result<(u64, Vec<PathBuf>)> {
         let (now, mut count, mut due) = (SystemTime::now(), 0, Vec::new());
-        let new = match look::at_folder(&self.mailbox.folder, "new") {
-            Err(e) if e.kind() == ErrorKind::NotFound => return Ok((count, due)),
-            result => result?,
-        };
-        for entry in fs::read_dir(new)? {
+        for entry in fs::read_dir(look::at_folder(&self.mailbox.folder, "new")?)? {
             let entry = entry?;
             count += 1;
             // What is gone in the meantime was sent by somebody else.
@@ -140,14 +136,13 @@ impl Queue {
     pub fn take(&self, path: &Path, schedule: &Schedule) -> io::Result<Option<Queued<'_>>> {
         use ErrorKind::{InvalidData, InvalidInput, NotFound, Other, PermissionDenied, WouldBlock};
 
-        let folder = &self.mailbox.folder;
         match self.try_to_take(path, schedule) {
             Err(e) if [NotFound, WouldBlock].contains(&e.kind()) => Ok(None),
             // Somebody else has put a shorter copy there in this moment.
             Err(e) if e.kind() == Other && !path.is_symlink() => Ok(None),
             // These are about this file alone, and will be the same the next time.
             Err(e) if [InvalidData, InvalidInput, Other, PermissionDenied].contains(&e.kind()) => {
-                let cur = look::at_folder(folder, "cur")?;
+                let cur = look::at_folder(&self.mailbox.folder, "cur")?;
                 rename_to_free(path, &cur.join(path.file_name().unwrap_or_default()))?;
                 log::error!("{} is no message to send, and now in cur: {e}", path.display());
                 Ok(None)

@@ -252,13 +252,9 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
     }
 
     /// Finds a recipient here or, for those whom this server serves, elsewhere.
-    fn find(
-        &self,
-        reverse_path: &ReversePath,
-        forward_path: &ForwardPath,
-    ) -> Result<Mailbox, Reply> {
+    fn find(&self, from: &ReversePath, to: &ForwardPath) -> Result<Mailbox, Reply> {
         let Context { trusted, mailboxes, access, .. } = &self.context;
-        let mailbox = match mailboxes.find(forward_path).map_err(reply::cannot_store)? {
+        let mailbox = match mailboxes.find(to).map_err(reply::cannot_store)? {
             Found::Mailbox(mailbox) => mailbox,
             Found::NoSuchUser => return Err(reply::NO_SUCH_USER),
             Found::NoSuchDomain => return Err(reply::NO_RELAY),
@@ -267,8 +263,8 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
             if !trusted && !matches!(access, Access::User(_)) {
                 return Err(reply::NO_RELAY);
             }
-            let sender = mailboxes.find_sender(reverse_path).map_err(reply::cannot_store)?;
-            if sender.is_none() && *reverse_path != ReversePath::Null {
+            let sender = mailboxes.find_sender(from).map_err(reply::cannot_store)?;
+            if sender.is_none() && *from != ReversePath::Null {
                 return Err(reply::NO_WAY_BACK);
             }
         }
