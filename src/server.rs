@@ -1,6 +1,7 @@
 //! The listening sockets: accepts clients, hands them to the pool, turns away those whom nobody can
 //! serve, and stops.
 
+use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -147,9 +148,10 @@ pub fn run(
         pools.push(start_port(listener, &common).map_err(no_threads)?);
     }
 
-    let mut runner = Runner::new(&common.config, &common.mailboxes, &common.stop);
+    let runner = Runner::new(&common.config, &common.mailboxes, &common.stop);
+    let mut domains = HashMap::new();
     while !common.stop.load(Ordering::Relaxed) {
-        runner.look();
+        runner.look(&mut domains);
         thread::park_timeout(relay::LOOK);
     }
     let began = Instant::now();

@@ -63,7 +63,7 @@ impl MailboxTree {
     /// The queue for a domain whose mail is sent on, wherever to.
     pub(super) fn queue_of(&self, domain: &str) -> io::Result<Option<Queue>> {
         let queue = self.queue(domain);
-        match fs::symlink_metadata(queue.next_hop()) {
+        match fs::symlink_metadata(self.root.join(domain).join(NEXT_HOP)) {
             Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
             looked => looked.map(|_| Some(queue)),
         }
@@ -97,7 +97,7 @@ impl Queue {
     /// # Errors
     /// One line that says what to do, if there is none.
     pub fn next_hops(&self) -> Result<Vec<String>, String> {
-        let path = self.next_hop();
+        let path = self.mailbox.folder.with_file_name(NEXT_HOP);
         let mut hops = note::read_lines(&path).unwrap_or_default();
         hops.retain(|line| {
             let port = line.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
@@ -160,7 +160,10 @@ impl Queue {
         if !look::is_at(&file, path)? || !schedule.is_due(file.metadata()?.modified()?, now) {
             return Ok(None);
         }
-        let arrived = arrival(path);
+        // The name begins with the seconds. One that does not is as old as can be.
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let seconds = name.split('.').next().and_then(|seconds| seconds.parse::<u32>().ok());
+        let arrived = UNIX_EPOCH + Duration::from_secs(seconds.unwrap_or_default().into());
         let next_try = schedule.next_try(arrived, now);
         // Windows wants a file that can be written.
         File::options().write(true).open(path)?.set_modified(next_try)?;
@@ -172,11 +175,6 @@ impl Queue {
     /// Where the mail for `address` waits.
     pub(super) fn mailbox_of(&self, address: &Address) -> Mailbox {
         Mailbox { elsewhere: Some(address.clone()), ..self.mailbox.clone() }
-    }
-
-    /// Where the note about the next hops lies.
-    fn next_hop(&self) -> PathBuf {
-        self.mailbox.folder.with_file_name(NEXT_HOP)
     }
 }
 
@@ -261,13 +259,6 @@ impl Queued<'_> {
         file.seek(SeekFrom::Start(self.text_at))?;
         Ok(file)
     }
-}
-
-/// When a message arrived: its name begins with the seconds. One without them is as old as can be.
-fn arrival(path: &Path) -> SystemTime {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let seconds = name.split('.').next().and_then(|seconds| seconds.parse::<u32>().ok());
-    UNIX_EPOCH + Duration::from_secs(seconds.unwrap_or_default().into())
 }
 
 /// Reads the envelope: who sent the message, to whom, and where its text begins.

@@ -12,7 +12,7 @@ use std::io;
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -32,27 +32,19 @@ const LONGEST_REST: Duration = Duration::from_secs(10);
 const REST_AFTER_TROUBLE: Duration = Duration::from_secs(1);
 /// The most domains that have a thread at the same time.
 const MAX_THREADS: usize = 32;
-/// Looks at the queues. It writes nothing to the log: whoever looks can also stop.
+/// The queue runner. Its threads end with the process.
 pub struct Runner {
-    common: Arc<Common>,
-    domains: HashMap<String, Domain>,
-}
-
-/// What the domains' threads have in common.
-struct Common {
     config: Arc<Config>,
     mailboxes: Arc<MailboxTree>,
     schedule: Schedule,
     stop: StopFlag,
-    /// The number of the last connection.
-    connections: AtomicU64,
     /// The messages that are being sent.
     sending: AtomicUsize,
 }
 
 /// What is known of one domain.
 #[derive(Default)]
-struct Domain {
+pub struct Domain {
     /// Its thread, which says whether all was well.
     thread: Option<JoinHandle<bool>>,
     /// Until when its queue is not looked at.
@@ -61,32 +53,31 @@ struct Domain {
 
 /// The work of a domain's thread.
 struct Work<'a> {
-    common: &'a Common,
+    runner: &'a Runner,
     queue: &'a Queue,
     /// The messages that are due, the oldest last.
     due: Vec<PathBuf>,
 }
 
 impl Runner {
-    pub fn new(config: &Arc<Config>, mailboxes: &Arc<MailboxTree>, stop: &StopFlag) -> Runner {
-        let common = Common {
+    pub fn new(config: &Arc<Config>, mailboxes: &Arc<MailboxTree>, stop: &StopFlag) -> Arc<Runner> {
+        Arc::new(Runner {
             config: Arc::clone(config),
             mailboxes: Arc::clone(mailboxes),
             schedule: Schedule { retry: config.retry, give_up: config.give_up },
             stop: StopFlag::clone(stop),
-            connections: AtomicU64::new(0),
             sending: AtomicUsize::new(0),
-        };
-        Runner { common: Arc::new(common), domains: HashMap::new() }
+        })
     }
 
-    /// Starts a thread for each domain that has a message which is due. It ends with the process.
-    pub fn look(&mut self) {
-        for queue in self.common.mailboxes.queues().unwrap_or_default() {
-            let busy = self.domains.values().filter(|domain| domain.is_busy()).count();
-            let domain = self.domains.entry(queue.domain.clone()).or_default();
+    /// Starts a thread for each domain that has a message which is due. It writes nothing to the log:
+    /// whoever looks can also stop.
+    pub fn look(self: &Arc<Runner>, domains: &mut HashMap<String, Domain>) {
+        for queue in self.mailboxes.queues().unwrap_or_default() {
+            let busy = domains.values().filter(|domain| domain.is_busy()).count();
+            let domain = domains.entry(queue.domain.clone()).or_default();
             if busy < MAX_THREADS && !domain.is_busy() {
-                domain.look(queue, &self.common);
+                domain.look(queue, self);
             }
         }
     }
@@ -94,7 +85,7 @@ impl Runner {
     /// Waits until no message is being sent, but not longer than this.
     pub fn wait_until_idle(&self, time: Duration) {
         let began = Instant::now();
-        while self.common.sending.load(Ordering::Relaxed) > 0 && began.elapsed() < time {
+        while self.sending.load(Ordering::Relaxed) > 0 && began.elapsed() < time {
             thread::sleep(LOOK / 10);
         }
     }
@@ -106,7 +97,7 @@ impl Domain {
     }
 
     /// Starts a thread if a message is due, and the queue does not rest.
-    fn look(&mut self, queue: Queue, common: &Arc<Common>) {
+    fn look(&mut self, queue: Queue, runner: &Arc<Runner>) {
         let now = Instant::now();
         if let Some(thread) = self.thread.take() {
             let is_well = thread.join().unwrap_or(false);
@@ -115,14 +106,14 @@ impl Domain {
         if self.rests_until.is_some_and(|until| now < until) {
             return;
         }
-        let found = queue.due(&common.schedule);
+        let found = queue.due(&runner.schedule);
         let (count, is_quiet) =
             found.as_ref().map_or((0, false), |(count, due)| (*count, due.is_empty()));
         self.rests_until = Some(now + Duration::from_millis(count).min(LONGEST_REST));
         if !is_quiet {
-            let common = Arc::clone(common);
+            let runner = Arc::clone(runner);
             let work = move || {
-                let serve = |(_, due)| Work { common: &common, queue: &queue, due }.serve();
+                let serve = |(_, due)| Work { runner: &runner, queue: &queue, due }.serve();
                 let served = found.and_then(serve);
                 served.inspect_err(|why| info!("mail for {} waits: {why}", queue.domain)).is_ok()
             };
@@ -148,10 +139,10 @@ impl<'a> Work<'a> {
 
     /// Takes the next message that is due; none when the server stops.
     fn next(&mut self) -> io::Result<Option<Queued<'a>>> {
-        while !self.common.stop.load(Ordering::Relaxed)
+        while !self.runner.stop.load(Ordering::Relaxed)
             && let Some(path) = self.due.pop()
         {
-            let message = self.queue.take(&path, &self.common.schedule)?;
+            let message = self.queue.take(&path, &self.runner.schedule)?;
             if message.is_some() {
                 return Ok(message);
             }
@@ -179,13 +170,11 @@ impl<'a> Work<'a> {
     /// # Errors
     /// When there was none, and so no MAIL.
     fn try_hop(&mut self, hop: &str) -> Result<io::Result<()>, Reply> {
-        let Common { config, connections, .. } = self.common;
-        let number = connections.fetch_add(1, Ordering::Relaxed) + 1;
         // Each reply has a time of its own. The stop does not wait while a name is resolved.
         let deadline = Deadline::patient(LOOK, StopFlag::default());
         let wire = Wire::new(TcpStream::connect(hop)?, &deadline)?;
-        let mut sender = Sender::new(&wire, &wire, &deadline, number);
-        sender.greet(&config.hostname)?;
+        let mut sender = Sender::new(&wire, &wire, &deadline);
+        sender.greet(&self.runner.config.hostname)?;
         Ok(self.converse(sender))
     }
 
@@ -194,7 +183,7 @@ impl<'a> Work<'a> {
     /// # Errors
     /// When the hop says that it takes no more now.
     fn converse(&mut self, mut sender: Sender<&Wire, &Wire>) -> io::Result<()> {
-        let Common { schedule, sending, .. } = self.common;
+        let Runner { schedule, sending, .. } = self.runner;
         while let Some(message) = self.next()? {
             sending.fetch_add(1, Ordering::Relaxed);
             let Queued { path, reverse_path, recipients, .. } = &message;
@@ -222,7 +211,7 @@ impl<'a> Work<'a> {
     /// Removes a message from its queue, for all recipients for whom that is right: it is sent, or
     /// its sender has been told. Gives what the next hop did, for the log.
     fn settle(&self, message: &Queued, sent: Result<Vec<Reply>, Reply>) -> String {
-        let Common { mailboxes, config, schedule, .. } = self.common;
+        let Runner { mailboxes, config, schedule, .. } = self.runner;
         let replies = sent.unwrap_or_else(|reply| vec![reply; message.recipients.len()]);
         let (mut later, mut failed, mut shown) = (Vec::new(), Vec::new(), Vec::new());
         for (recipient, Reply { code, text }) in message.recipients.iter().cloned().zip(replies) {

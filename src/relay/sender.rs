@@ -4,6 +4,7 @@
 //! replies decide; their texts are for people (§4.2).
 
 use std::io::{self, ErrorKind, Read, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use log::debug;
@@ -31,6 +32,9 @@ const MAX_REPLY_LINE: usize = 2048;
 const MAX_REPLY: usize = 8 * 1024;
 /// The octets of text that are sent at once.
 const BLOCK: usize = 32 * 1024;
+
+/// The number of the last connection.
+static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
 
 /// A connection to a next hop.
 pub struct Sender<'a, R, W> {
@@ -61,7 +65,8 @@ pub struct Reply {
 pub const NO_REPLY: u16 = 400;
 
 impl<'a, R: Read, W: Write> Sender<'a, R, W> {
-    pub fn new(reader: R, writer: W, deadline: &'a Deadline, number: u64) -> Self {
+    pub fn new(reader: R, writer: W, deadline: &'a Deadline) -> Self {
+        let number = CONNECTIONS.fetch_add(1, Ordering::Relaxed) + 1;
         let (lines, block, offered) = (Lines::new(reader), Vec::new(), String::new());
         Sender { lines, writer, deadline, number, block, offered, in_transaction: false }
     }
@@ -222,7 +227,7 @@ impl From<io::Error> for Reply {
     fn from(error: io::Error) -> Reply {
         match error.kind() {
             ErrorKind::TimedOut => lost("did not answer in time"),
-            _ => lost(&format!("gives no connection: {error}")),
+            _ => lost(&format!("could not be reached: {error}")),
         }
     }
 }
@@ -260,7 +265,7 @@ mod tests {
     fn send_to(hop: impl Read, count: usize, text: &[u8]) -> (Result<Vec<u16>, Reply>, String) {
         let deadline = Deadline::patient(Duration::ZERO, StopFlag::default());
         let mut sent = Vec::new();
-        let mut sender = Sender::new(hop, &mut sent, &deadline, 1);
+        let mut sender = Sender::new(hop, &mut sent, &deadline);
         let address = |n: &usize| {
             let local_part = ["an", "be", "chi", "do it"][*n].to_owned();
             Address { local_part, domain: "b.vn".to_owned() }
@@ -465,7 +470,7 @@ mod tests {
         let (replies, mut sent) =
             ([&GREETED[..], &["250 OK\r\n", "354 go\r\n"]].concat(), Vec::new());
         let hop = Parts::new(replies.iter().map(|reply| reply.as_bytes()));
-        let mut sender = Sender::new(hop, &mut sent, &deadline, 1);
+        let mut sender = Sender::new(hop, &mut sent, &deadline);
         sender.greet("a.vn").unwrap();
         let address = Address { local_part: "an".to_owned(), domain: "b.vn".to_owned() };
         let text = StoredMessage::new(Read::chain(TEXT, Broken));
@@ -491,7 +496,7 @@ mod tests {
         let replies = [&GREETED[..], &["250 OK\r\n", "354 go\r\n", "250 OK\r\n"]].concat();
         let hop = Parts::new(replies.iter().map(|reply| reply.as_bytes()));
         let mut hop = Patience(hop, &deadline, Vec::new());
-        let mut sender = Sender::new(&mut hop, Vec::new(), &deadline, 1);
+        let mut sender = Sender::new(&mut hop, Vec::new(), &deadline);
         sender.greet("a.vn").unwrap();
         let address = Address { local_part: "an".to_owned(), domain: "b.vn".to_owned() };
         sender.send(&ReversePath::Null, &[address], 1, StoredMessage::new(TEXT)).unwrap();
@@ -503,7 +508,7 @@ mod tests {
     fn a_reply_is_shown_whole_and_cannot_steer_a_terminal() {
         let reply = "550-No \"\x1b[31m\" \u{1ed9}\0\r\n550 x\r\n";
         let deadline = Deadline::patient(Duration::ZERO, StopFlag::default());
-        let mut sender = Sender::new(reply.as_bytes(), Vec::new(), &deadline, 1);
+        let mut sender = Sender::new(reply.as_bytes(), Vec::new(), &deadline);
         let reply = sender.hear(COMMAND).unwrap();
         assert_eq!(reply.text, "answered: 550 No \"\\u{1b}[31m\" \u{1ed9}\\0; x");
     }

@@ -259,7 +259,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
             Found::NoSuchUser => return Err(reply::NO_SUCH_USER),
             Found::NoSuchDomain => return Err(reply::NO_RELAY),
         };
-        if mailbox.is_elsewhere() {
+        if mailbox.elsewhere.is_some() {
             if !trusted && !matches!(access, Access::User(_)) {
                 return Err(reply::NO_RELAY);
             }
@@ -276,7 +276,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
         let addresses = match whom {
             Whom::User(user) => self.context.mailboxes.addresses_of(user),
             Whom::Mailbox(forward_path) => match self.find(&ReversePath::Null, forward_path) {
-                Ok(mailbox) if mailbox.is_elsewhere() => return reply::NOT_VERIFIED,
+                Ok(mailbox) if mailbox.elsewhere.is_some() => return reply::NOT_VERIFIED,
                 Ok(mailbox) => Ok(vec![mailbox.address()]),
                 Err(refusal) => return refusal,
             },
