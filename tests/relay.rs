@@ -331,6 +331,20 @@ fn a_dead_hop_is_tried_once_for_all_messages_with_one_line_of_log() {
 }
 
 #[test]
+fn a_dead_hop_is_tried_once_a_second_at_most_however_much_comes_in() {
+    let hop = Hop::with("CONNECT = 421 dead");
+    let server = Server::start_in(tree_with_hop(hop.port), "--no-sync");
+    let mut client = greeted(&server);
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(3) {
+        assert_eq!(send(&mut client, "", &["bob@gmail.com"], "x"), Some(250));
+        thread::sleep(Duration::from_millis(20));
+    }
+    let tries = hop.count("CONNECT");
+    assert!((2..=4).contains(&tries), "{tries} tries in {:?}", began.elapsed());
+}
+
+#[test]
 fn rm_gives_a_message_up() {
     let server = Server::start_in(tree_with_hop(1), QUICK);
     send_one(&server, &["bob@gmail.com"], "x");
@@ -356,6 +370,7 @@ fn a_next_hop_that_cannot_be_used_is_one_warning_and_the_mail_waits() {
     wait_until("it is sent", || hop.texts().len() == 1);
 }
 
+#[cfg(unix)]
 #[test]
 fn a_stop_lets_a_message_in_flight_end_and_begins_no_other() {
     let hop = Hop::start(|said| {

@@ -112,6 +112,7 @@ fn hops_that_mean_ill_hold_up_nobody_and_lose_nothing() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn at_most_so_many_domains_have_a_connection_at_once_and_ctrl_c_does_not_wait_for_them() {
     let port = hostile(keep);
