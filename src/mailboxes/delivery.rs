@@ -58,11 +58,11 @@ impl Delivery {
         let name = format!("{}.{id}.{hostname}", now.as_secs());
         let mut delivery = Delivery { files: Vec::new(), block: Vec::new(), id, sync };
         for mailbox in mailboxes {
-            let folder = &mailbox.folder;
-            if delivery.files.iter().all(|file| file.mailbox.folder != *folder) {
+            if delivery.files.iter().all(|file| file.mailbox.folder != mailbox.folder) {
                 delivery.files.push(RecipientFile::create(mailbox, &name, sync)?);
             }
-            let file = delivery.files.iter_mut().find(|file| file.mailbox.folder == *folder);
+            let mut files = delivery.files.iter_mut();
+            let file = files.find(|file| file.mailbox.folder == mailbox.folder);
             if let (Some(address), Some(file)) = (&mailbox.elsewhere, file) {
                 file.write(format!("Forward-Path: <{address}>\n").as_bytes())?;
             }

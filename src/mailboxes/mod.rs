@@ -55,7 +55,7 @@ pub struct MailboxTree {
 pub struct Mailbox {
     folder: PathBuf,
     /// Whose the mail is, if it is sent on: then the folder is a queue.
-    elsewhere: Option<Address>,
+    pub elsewhere: Option<Address>,
 }
 
 /// Why the store could not do it; the log has the details.
@@ -264,11 +264,6 @@ impl Mailbox {
     fn at(folder: PathBuf) -> Option<Mailbox> {
         let mailbox = Mailbox { folder, elsewhere: None };
         parse_forward_path(&format!("<{}>", mailbox.address())).is_ok().then_some(mailbox)
-    }
-
-    /// Whether its mail is sent on.
-    pub fn is_elsewhere(&self) -> bool {
-        self.elsewhere.is_some()
     }
 
     /// The mailbox's address, as the tree spells it.

@@ -56,14 +56,14 @@ impl MailboxTree {
     /// When the tree cannot be read.
     pub fn queues(&self) -> io::Result<Vec<Queue>> {
         let mut queues: Vec<Queue> = self.domains()?.iter().map(|d| self.queue(d)).collect();
-        queues.retain(|queue| look::at_one(&queue.mailbox.folder).is_ok());
+        queues.retain(|queue| look::at_folder(&queue.mailbox.folder, "new").is_ok());
         Ok(queues)
     }
 
     /// The queue for a domain whose mail is sent on, wherever to.
     pub(super) fn queue_of(&self, domain: &str) -> io::Result<Option<Queue>> {
         let queue = self.queue(domain);
-        match fs::symlink_metadata(queue.next_hop()) {
+        match fs::symlink_metadata(self.root.join(domain).join(NEXT_HOP)) {
             Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
             looked => looked.map(|_| Some(queue)),
         }
@@ -97,7 +97,7 @@ impl Queue {
     /// # Errors
     /// One line that says what to do, if there is none.
     pub fn next_hops(&self) -> Result<Vec<String>, String> {
-        let path = self.next_hop();
+        let path = self.mailbox.folder.with_file_name(NEXT_HOP);
         let mut hops = note::read_lines(&path).unwrap_or_default();
         hops.retain(|line| {
             let port = line.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
@@ -115,11 +115,7 @@ impl Queue {
     /// When the folder cannot be read.
     pub fn due(&self, schedule: &Schedule) -> io::Result<(u64, Vec<PathBuf>)> {
         let (now, mut count, mut due) = (SystemTime::now(), 0, Vec::new());
-        let new = match look::at_folder(&self.mailbox.folder, "new") {
-            Err(e) if e.kind() == ErrorKind::NotFound => return Ok((count, due)),
-            result => result?,
-        };
-        for entry in fs::read_dir(new)? {
+        for entry in fs::read_dir(look::at_folder(&self.mailbox.folder, "new")?)? {
             let entry = entry?;
             count += 1;
             // What is gone in the meantime was sent by somebody else.
@@ -140,12 +136,13 @@ impl Queue {
     pub fn take(&self, path: &Path, schedule: &Schedule) -> io::Result<Option<Queued<'_>>> {
         use ErrorKind::{InvalidData, InvalidInput, NotFound, Other, PermissionDenied, WouldBlock};
 
-        let folder = &self.mailbox.folder;
         match self.try_to_take(path, schedule) {
             Err(e) if [NotFound, WouldBlock].contains(&e.kind()) => Ok(None),
+            // Somebody else has put a shorter copy there in this moment.
+            Err(e) if e.kind() == Other && !path.is_symlink() => Ok(None),
             // These are about this file alone, and will be the same the next time.
             Err(e) if [InvalidData, InvalidInput, Other, PermissionDenied].contains(&e.kind()) => {
-                let cur = look::at_folder(folder, "cur")?;
+                let cur = look::at_folder(&self.mailbox.folder, "cur")?;
                 rename_to_free(path, &cur.join(path.file_name().unwrap_or_default()))?;
                 log::error!("{} is no message to send, and now in cur: {e}", path.display());
                 Ok(None)
@@ -163,7 +160,10 @@ impl Queue {
         if !look::is_at(&file, path)? || !schedule.is_due(file.metadata()?.modified()?, now) {
             return Ok(None);
         }
-        let arrived = arrival(path);
+        // The name begins with the seconds. One that does not is as old as can be.
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let seconds = name.split('.').next().and_then(|seconds| seconds.parse::<u32>().ok());
+        let arrived = UNIX_EPOCH + Duration::from_secs(seconds.unwrap_or_default().into());
         let next_try = schedule.next_try(arrived, now);
         // Windows wants a file that can be written.
         File::options().write(true).open(path)?.set_modified(next_try)?;
@@ -175,11 +175,6 @@ impl Queue {
     /// Where the mail for `address` waits.
     pub(super) fn mailbox_of(&self, address: &Address) -> Mailbox {
         Mailbox { elsewhere: Some(address.clone()), ..self.mailbox.clone() }
-    }
-
-    /// Where the note about the next hops lies.
-    fn next_hop(&self) -> PathBuf {
-        self.mailbox.folder.with_file_name(NEXT_HOP)
     }
 }
 
@@ -264,13 +259,6 @@ impl Queued<'_> {
         file.seek(SeekFrom::Start(self.text_at))?;
         Ok(file)
     }
-}
-
-/// When a message arrived: its name begins with the seconds. One without them is as old as can be.
-fn arrival(path: &Path) -> SystemTime {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let seconds = name.split('.').next().and_then(|seconds| seconds.parse::<u32>().ok());
-    UNIX_EPOCH + Duration::from_secs(seconds.unwrap_or_default().into())
 }
 
 /// Reads the envelope: who sent the message, to whom, and where its text begins.
@@ -511,9 +499,7 @@ mod tests {
             assert!(wrong(&mailboxes).is_empty());
         }
         let rubbish = "rubbish\n".repeat(10);
-        for content in
-            ["", "\r\n", "a.vn", "a.vn:x", "a:70000", ":25", "a b:25", "\u{1b}:25", &rubbish]
-        {
+        for content in ["", "\r\n", "a.vn", "a.vn:x", "a:70000", "a b:25", "\u{1b}:25", &rubbish] {
             fs::write(&path, content).unwrap();
             let error = queue.next_hops().unwrap_err();
             assert!(error.ends_with("next-hop has no line such as 127.0.0.1:2526"), "{error}");

@@ -8,16 +8,17 @@ mod bounce;
 mod sender;
 
 use std::collections::HashMap;
+use std::io;
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use log::{error, info};
 
-use self::sender::{Broken, Reply, Sender};
+use self::sender::{NO_REPLY, Reply, Sender};
 use crate::channel::wire::{Deadline, StopFlag, Wire};
 use crate::config::Config;
 use crate::mailboxes::{MailboxTree, Queue, Queued, Schedule};
@@ -31,30 +32,19 @@ const LONGEST_REST: Duration = Duration::from_secs(10);
 const REST_AFTER_TROUBLE: Duration = Duration::from_secs(1);
 /// The most domains that have a thread at the same time.
 const MAX_THREADS: usize = 32;
-/// Stands for the code of a reply where there was none, and the message is tried again.
-const NO_REPLY: u16 = 400;
-
-/// Looks at the queues. It writes nothing to the log: whoever looks can also stop.
+/// The queue runner. Its threads end with the process.
 pub struct Runner {
-    common: Arc<Common>,
-    domains: HashMap<String, Domain>,
-}
-
-/// What the domains' threads have in common.
-struct Common {
     config: Arc<Config>,
     mailboxes: Arc<MailboxTree>,
     schedule: Schedule,
     stop: StopFlag,
-    /// The number of the last connection.
-    connections: AtomicU64,
     /// The messages that are being sent.
     sending: AtomicUsize,
 }
 
 /// What is known of one domain.
 #[derive(Default)]
-struct Domain {
+pub struct Domain {
     /// Its thread, which says whether all was well.
     thread: Option<JoinHandle<bool>>,
     /// Until when its queue is not looked at.
@@ -63,32 +53,31 @@ struct Domain {
 
 /// The work of a domain's thread.
 struct Work<'a> {
-    common: &'a Common,
+    runner: &'a Runner,
     queue: &'a Queue,
     /// The messages that are due, the oldest last.
     due: Vec<PathBuf>,
 }
 
 impl Runner {
-    pub fn new(config: &Arc<Config>, mailboxes: &Arc<MailboxTree>, stop: &StopFlag) -> Runner {
-        let common = Common {
+    pub fn new(config: &Arc<Config>, mailboxes: &Arc<MailboxTree>, stop: &StopFlag) -> Arc<Runner> {
+        Arc::new(Runner {
             config: Arc::clone(config),
             mailboxes: Arc::clone(mailboxes),
             schedule: Schedule { retry: config.retry, give_up: config.give_up },
             stop: StopFlag::clone(stop),
-            connections: AtomicU64::new(0),
             sending: AtomicUsize::new(0),
-        };
-        Runner { common: Arc::new(common), domains: HashMap::new() }
+        })
     }
 
-    /// Starts a thread for each domain that has a message which is due. It ends with the process.
-    pub fn look(&mut self) {
-        for queue in self.common.mailboxes.queues().unwrap_or_default() {
-            let busy = self.domains.values().filter(|domain| domain.is_busy()).count();
-            let domain = self.domains.entry(queue.domain.clone()).or_default();
+    /// Starts a thread for each domain that has a message which is due. It writes nothing to the log:
+    /// whoever looks can also stop.
+    pub fn look(self: &Arc<Runner>, domains: &mut HashMap<String, Domain>) {
+        for queue in self.mailboxes.queues().unwrap_or_default() {
+            let busy = domains.values().filter(|domain| domain.is_busy()).count();
+            let domain = domains.entry(queue.domain.clone()).or_default();
             if busy < MAX_THREADS && !domain.is_busy() {
-                domain.look(queue, &self.common);
+                domain.look(queue, self);
             }
         }
     }
@@ -96,7 +85,7 @@ impl Runner {
     /// Waits until no message is being sent, but not longer than this.
     pub fn wait_until_idle(&self, time: Duration) {
         let began = Instant::now();
-        while self.common.sending.load(Ordering::Relaxed) > 0 && began.elapsed() < time {
+        while self.sending.load(Ordering::Relaxed) > 0 && began.elapsed() < time {
             thread::sleep(LOOK / 10);
         }
     }
@@ -108,7 +97,7 @@ impl Domain {
     }
 
     /// Starts a thread if a message is due, and the queue does not rest.
-    fn look(&mut self, queue: Queue, common: &Arc<Common>) {
+    fn look(&mut self, queue: Queue, runner: &Arc<Runner>) {
         let now = Instant::now();
         if let Some(thread) = self.thread.take() {
             let is_well = thread.join().unwrap_or(false);
@@ -117,15 +106,14 @@ impl Domain {
         if self.rests_until.is_some_and(|until| now < until) {
             return;
         }
-        let found = queue.due(&common.schedule).map_err(|e| e.to_string());
+        let found = queue.due(&runner.schedule);
         let (count, is_quiet) =
             found.as_ref().map_or((0, false), |(count, due)| (*count, due.is_empty()));
         self.rests_until = Some(now + Duration::from_millis(count).min(LONGEST_REST));
         if !is_quiet {
-            let common = Arc::clone(common);
+            let runner = Arc::clone(runner);
             let work = move || {
-                let common = &common;
-                let serve = |(_, due)| Work { common, queue: &queue, due }.serve();
+                let serve = |(_, due)| Work { runner: &runner, queue: &queue, due }.serve();
                 let served = found.and_then(serve);
                 served.inspect_err(|why| info!("mail for {} waits: {why}", queue.domain)).is_ok()
             };
@@ -135,28 +123,28 @@ impl Domain {
 }
 
 impl<'a> Work<'a> {
-    /// Sends what is due, over one connection.
+    /// Sends what is due.
     ///
     /// # Errors
     /// When the next hop takes nothing now, or the queue cannot be used.
-    fn serve(&mut self) -> Result<(), String> {
+    fn serve(&mut self) -> io::Result<()> {
         let Err(why) = self.send_on() else { return Ok(()) };
         // The hop was tried once for all of them.
+        let text = format!("takes no mail now: {why}");
         while let Some(message) = self.next()? {
-            let why = format!("takes no mail now: {why}");
-            self.settle(&message, &Err(Broken { is_unwilling: true, why }));
+            self.settle(&message, Err(Reply { code: NO_REPLY, text: text.clone() }));
         }
         Err(why)
     }
 
     /// Takes the next message that is due; none when the server stops.
-    fn next(&mut self) -> Result<Option<Queued<'a>>, String> {
-        while !self.common.stop.load(Ordering::Relaxed)
+    fn next(&mut self) -> io::Result<Option<Queued<'a>>> {
+        while !self.runner.stop.load(Ordering::Relaxed)
             && let Some(path) = self.due.pop()
         {
-            let message = self.queue.take(&path, &self.common.schedule);
-            if let Some(message) = message.map_err(|e| e.to_string())? {
-                return Ok(Some(message));
+            let message = self.queue.take(&path, &self.runner.schedule)?;
+            if message.is_some() {
+                return Ok(message);
             }
         }
         Ok(None)
@@ -166,29 +154,27 @@ impl<'a> Work<'a> {
     ///
     /// # Errors
     /// When none wants any.
-    fn send_on(&mut self) -> Result<(), String> {
+    fn send_on(&mut self) -> io::Result<()> {
         let mut why = Vec::new();
-        for hop in self.queue.next_hops()? {
+        for hop in self.queue.next_hops().map_err(io::Error::other)? {
             match self.try_hop(&hop) {
                 Ok(ended) => return ended,
-                Err(broken) => why.push(format!("{hop} {}", broken.why)),
+                Err(reply) => why.push(format!("{hop} {}", reply.text)),
             }
         }
-        Err(why.join("; "))
+        Err(io::Error::other(why.join("; ")))
     }
 
     /// Connects to a next hop, and gives how the conversation ended.
     ///
     /// # Errors
     /// When there was none, and so no MAIL.
-    fn try_hop(&mut self, hop: &str) -> Result<Result<(), String>, Broken> {
-        let Common { config, connections, .. } = self.common;
-        let number = connections.fetch_add(1, Ordering::Relaxed) + 1;
+    fn try_hop(&mut self, hop: &str) -> Result<io::Result<()>, Reply> {
         // Each reply has a time of its own. The stop does not wait while a name is resolved.
         let deadline = Deadline::patient(LOOK, StopFlag::default());
         let wire = Wire::new(TcpStream::connect(hop)?, &deadline)?;
-        let mut sender = Sender::new(&wire, &wire, &deadline, number);
-        sender.greet(&config.hostname)?;
+        let mut sender = Sender::new(&wire, &wire, &deadline);
+        sender.greet(&self.runner.config.hostname)?;
         Ok(self.converse(sender))
     }
 
@@ -196,23 +182,26 @@ impl<'a> Work<'a> {
     ///
     /// # Errors
     /// When the hop says that it takes no more now.
-    fn converse(&mut self, mut sender: Sender<&Wire, &Wire>) -> Result<(), String> {
-        let Common { schedule, sending, .. } = self.common;
+    fn converse(&mut self, mut sender: Sender<&Wire, &Wire>) -> io::Result<()> {
+        let Runner { schedule, sending, .. } = self.runner;
         while let Some(message) = self.next()? {
             sending.fetch_add(1, Ordering::Relaxed);
             let Queued { path, reverse_path, recipients, .. } = &message;
-            let text = message.text().map_err(Broken::from);
+            let text = message.text().map_err(Reply::from);
             let sent = text.and_then(|(text, n)| sender.send(reverse_path, recipients, n, text));
-            let shown = self.settle(&message, &sent);
+            let broken = sent.as_ref().err().cloned();
+            let shown = self.settle(&message, sent);
             info!("[q{}] {} from {reverse_path}: {shown}", sender.number, path.display());
             sending.fetch_sub(1, Ordering::Relaxed);
-            if let Err(broken) = sent.and_then(|_| sender.reset()) {
-                // What breaks the conversation is about the message: that alone is delayed.
-                return if broken.is_unwilling { Err(broken.why) } else { Ok(()) };
+            match broken.map_or_else(|| sender.reset(), Err) {
+                Ok(()) => {}
+                // This message alone is delayed.
+                Err(reply) if reply.code == NO_REPLY => return Ok(()),
+                Err(reply) => return Err(io::Error::other(reply.text)),
             }
             if self.due.is_empty() {
                 // More may have come.
-                self.due = self.queue.due(schedule).map_err(|e| e.to_string())?.1;
+                self.due = self.queue.due(schedule)?.1;
             }
         }
         sender.quit();
@@ -221,16 +210,14 @@ impl<'a> Work<'a> {
 
     /// Removes a message from its queue, for all recipients for whom that is right: it is sent, or
     /// its sender has been told. Gives what the next hop did, for the log.
-    fn settle(&self, message: &Queued, sent: &Result<Vec<Reply>, Broken>) -> String {
-        let Common { mailboxes, config, schedule, .. } = self.common;
-        let unsent = |broken: &Broken| Reply { code: NO_REPLY, text: broken.why.clone() };
-        let unsent = |broken: &Broken| vec![unsent(broken); message.recipients.len()];
-        let replies = sent.as_ref().map_or_else(unsent, Vec::clone);
+    fn settle(&self, message: &Queued, sent: Result<Vec<Reply>, Reply>) -> String {
+        let Runner { mailboxes, config, schedule, .. } = self.runner;
+        let replies = sent.unwrap_or_else(|reply| vec![reply; message.recipients.len()]);
         let (mut later, mut failed, mut shown) = (Vec::new(), Vec::new(), Vec::new());
-        for (recipient, reply) in message.recipients.iter().cloned().zip(replies) {
-            shown.push(format!("<{recipient}> {}", reply.line()));
-            let why = format!("{} {}", self.queue.domain, reply.line());
-            match reply.code {
+        for (recipient, Reply { code, text }) in message.recipients.iter().cloned().zip(replies) {
+            shown.push(format!("<{recipient}> {text}"));
+            let why = format!("{} {text}", self.queue.domain);
+            match code {
                 ..300 => {}
                 300..500 if !schedule.is_over(message.arrived) => later.push(recipient),
                 300..500 => failed.push((recipient, format!("given up; at last, {why}"))),

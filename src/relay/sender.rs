@@ -4,6 +4,7 @@
 //! replies decide; their texts are for people (§4.2).
 
 use std::io::{self, ErrorKind, Read, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use log::debug;
@@ -32,6 +33,9 @@ const MAX_REPLY: usize = 8 * 1024;
 /// The octets of text that are sent at once.
 const BLOCK: usize = 32 * 1024;
 
+/// The number of the last connection.
+static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
+
 /// A connection to a next hop.
 pub struct Sender<'a, R, W> {
     lines: Lines<R>,
@@ -41,32 +45,28 @@ pub struct Sender<'a, R, W> {
     pub number: u64,
     /// What is not sent yet.
     block: Vec<u8>,
-    /// The extensions that EHLO has offered, a line for each (§4.1.1.1).
+    /// The reply to EHLO: an extension on each line but the first (§4.1.1.1).
     offered: String,
     /// Whether the hop has accepted MAIL, and no text after it.
     in_transaction: bool,
 }
 
-/// A reply of the next hop, or what stands for one.
+/// What the next hop did: its reply, or what stands for one. As an error, it ends the conversation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
+    /// The code, or [`NO_REPLY`].
     pub code: u16,
-    /// What the hop did: `answered: `, the code, and the text of each line. Nothing in it can steer a
-    /// terminal.
+    /// `answered: `, the code, and the text of each line, where nothing can steer a terminal.
     pub text: String,
 }
 
-/// Why a conversation is over.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Broken {
-    /// Whether the hop takes no mail now: by its greeting, its answer to HELO, or 421 at any time
-    /// (§3.8). Else the connection is lost, or what came is no SMTP.
-    pub is_unwilling: bool,
-    pub why: String,
-}
+/// The code where there was no reply: the connection is lost, or what came is no SMTP. The message is
+/// tried again, as after any 4yz.
+pub const NO_REPLY: u16 = 400;
 
 impl<'a, R: Read, W: Write> Sender<'a, R, W> {
-    pub fn new(reader: R, writer: W, deadline: &'a Deadline, number: u64) -> Self {
+    pub fn new(reader: R, writer: W, deadline: &'a Deadline) -> Self {
+        let number = CONNECTIONS.fetch_add(1, Ordering::Relaxed) + 1;
         let (lines, block, offered) = (Lines::new(reader), Vec::new(), String::new());
         Sender { lines, writer, deadline, number, block, offered, in_transaction: false }
     }
@@ -75,13 +75,13 @@ impl<'a, R: Read, W: Write> Sender<'a, R, W> {
     ///
     /// # Errors
     /// When the hop does not want to go on.
-    pub fn greet(&mut self, hostname: &str) -> Result<(), Broken> {
-        self.hear(COMMAND)?.or_unwilling()?;
+    pub fn greet(&mut self, hostname: &str) -> Result<(), Reply> {
+        self.hear(COMMAND)?.if_positive()?;
         let hello = self.ask(&format!("EHLO {hostname}"), COMMAND)?;
         if hello.code >= 500 {
-            return self.ask(&format!("HELO {hostname}"), COMMAND)?.or_unwilling().map(drop);
+            return self.ask(&format!("HELO {hostname}"), COMMAND)?.if_positive().map(drop);
         }
-        self.offered = hello.or_unwilling()?.text.to_ascii_uppercase();
+        self.offered = hello.if_positive()?.text.to_ascii_uppercase();
         Ok(())
     }
 
@@ -95,7 +95,7 @@ impl<'a, R: Read, W: Write> Sender<'a, R, W> {
         recipients: &[Address],
         size: u64,
         text: StoredMessage<T>,
-    ) -> Result<Vec<Reply>, Broken> {
+    ) -> Result<Vec<Reply>, Reply> {
         let size = if self.offers("SIZE") { format!(" SIZE={size}") } else { String::new() };
         let body = if self.offers("8BITMIME") { " BODY=8BITMIME" } else { "" };
         let reply = self.ask(&format!("MAIL FROM:{reverse_path}{size}{body}"), COMMAND)?;
@@ -125,9 +125,9 @@ impl<'a, R: Read, W: Write> Sender<'a, R, W> {
     ///
     /// # Errors
     /// When the conversation breaks.
-    pub fn reset(&mut self) -> Result<(), Broken> {
+    pub fn reset(&mut self) -> Result<(), Reply> {
         if self.in_transaction {
-            self.ask("RSET", COMMAND)?.or_unwilling()?;
+            self.ask("RSET", COMMAND)?.if_positive()?;
         }
         Ok(())
     }
@@ -138,7 +138,7 @@ impl<'a, R: Read, W: Write> Sender<'a, R, W> {
     }
 
     /// Sends the text of a message after DATA, and gives the reply to its end or the refusal of DATA.
-    fn send_text<T: Read>(&mut self, mut text: StoredMessage<T>) -> Result<Reply, Broken> {
+    fn send_text<T: Read>(&mut self, mut text: StoredMessage<T>) -> Result<Reply, Reply> {
         let reply = self.ask("DATA", DATA_INITIATION)?;
         match reply.code {
             300..400 => {}
@@ -162,7 +162,7 @@ impl<'a, R: Read, W: Write> Sender<'a, R, W> {
     }
 
     /// Says one command, after what waited before it, and hears its reply.
-    fn ask(&mut self, command: &str, time: Duration) -> Result<Reply, Broken> {
+    fn ask(&mut self, command: &str, time: Duration) -> Result<Reply, Reply> {
         if self.lines.has_more() {
             // An answer that is here before its question would be taken for that of the question.
             return Err(lost("answered before it was asked"));
@@ -182,7 +182,7 @@ impl<'a, R: Read, W: Write> Sender<'a, R, W> {
     }
 
     /// Hears one reply, all its lines, for which there is so much time together (§4.2.1).
-    fn hear(&mut self, time: Duration) -> Result<Reply, Broken> {
+    fn hear(&mut self, time: Duration) -> Result<Reply, Reply> {
         self.deadline.allow(time);
         let mut reply = Reply { code: 0, text: String::new() };
         loop {
@@ -196,19 +196,19 @@ impl<'a, R: Read, W: Write> Sender<'a, R, W> {
                 parse_reply_line(line.text()).ok_or_else(|| lost("gave a reply without a code"))?;
             let shown = Visible(text).to_string();
             let start =
-                if reply.code == 0 { format!("answered: {code} ") } else { "\n".to_owned() };
+                if reply.code == 0 { format!("answered: {code} ") } else { "; ".to_owned() };
             reply.text += &(start + &shown);
             reply.code = code;
             match code {
                 _ if !is_last => {}
-                421 => return Err(reply.into_broken()),
+                421 => return Err(reply),
                 _ => return Ok(reply),
             }
         }
     }
 
     fn offers(&self, keyword: &str) -> bool {
-        self.offered.lines().skip(1).any(|line| line.split(' ').next() == Some(keyword))
+        self.offered.split("; ").skip(1).any(|line| line.split(' ').next() == Some(keyword))
     }
 }
 
@@ -217,32 +217,23 @@ impl Reply {
         self.code < 300
     }
 
-    /// The reply on one line.
-    pub fn line(&self) -> String {
-        self.text.replace('\n', " ")
-    }
-
-    fn into_broken(self) -> Broken {
-        Broken { is_unwilling: true, why: self.line() }
-    }
-
     /// Gives the reply if it is 2yz.
-    fn or_unwilling(self) -> Result<Reply, Broken> {
-        if self.is_positive() { Ok(self) } else { Err(self.into_broken()) }
+    fn if_positive(self) -> Result<Reply, Reply> {
+        if self.is_positive() { Ok(self) } else { Err(self) }
     }
 }
 
-impl From<io::Error> for Broken {
-    fn from(error: io::Error) -> Broken {
+impl From<io::Error> for Reply {
+    fn from(error: io::Error) -> Reply {
         match error.kind() {
             ErrorKind::TimedOut => lost("did not answer in time"),
-            _ => lost(&format!("gives no connection: {error}")),
+            _ => lost(&format!("could not be reached: {error}")),
         }
     }
 }
 
-fn lost(why: &str) -> Broken {
-    Broken { is_unwilling: false, why: why.to_owned() }
+fn lost(how: &str) -> Reply {
+    Reply { code: NO_REPLY, text: how.to_owned() }
 }
 
 /// Parses a line of a reply: its code, whether it is the last one, and its text (§4.2.1).
@@ -266,15 +257,15 @@ mod tests {
 
     /// Greets a hop that gives these replies, each when it is asked, and sends it a message to an, to
     /// be and so on. Gives the code for each recipient, and what the hop has heard.
-    fn send(replies: &[&str], recipients: usize) -> (Result<Vec<u16>, Broken>, String) {
+    fn send(replies: &[&str], recipients: usize) -> (Result<Vec<u16>, Reply>, String) {
         let replies = replies.iter().map(|reply| reply.as_bytes());
         send_to(Parts::new(replies), recipients, TEXT)
     }
 
-    fn send_to(hop: impl Read, count: usize, text: &[u8]) -> (Result<Vec<u16>, Broken>, String) {
+    fn send_to(hop: impl Read, count: usize, text: &[u8]) -> (Result<Vec<u16>, Reply>, String) {
         let deadline = Deadline::patient(Duration::ZERO, StopFlag::default());
         let mut sent = Vec::new();
-        let mut sender = Sender::new(hop, &mut sent, &deadline, 1);
+        let mut sender = Sender::new(hop, &mut sent, &deadline);
         let address = |n: &usize| {
             let local_part = ["an", "be", "chi", "do it"][*n].to_owned();
             Address { local_part, domain: "b.vn".to_owned() }
@@ -394,7 +385,7 @@ mod tests {
             replies[at] = reply;
             let (result, _) = send(&replies, 1);
             assert_eq!(
-                matches!(result, Err(Broken { is_unwilling: true, .. })),
+                matches!(&result, Err(reply) if reply.code != NO_REPLY),
                 is_about_the_hop,
                 "{at} {reply}"
             );
@@ -427,7 +418,7 @@ mod tests {
                 let (result, _) = send(&replies, 1);
                 let start = &nonsense[..nonsense.len().min(20)];
                 assert!(
-                    matches!(result, Err(Broken { is_unwilling: false, .. })),
+                    matches!(&result, Err(reply) if reply.code == NO_REPLY),
                     "{at} {start:?}: {result:?}"
                 );
             }
@@ -435,7 +426,7 @@ mod tests {
         let mut replies = all;
         replies[4] = "250 x\r\n";
         assert!(
-            matches!(send(&replies, 1).0, Err(Broken { is_unwilling: false, .. })),
+            matches!(&send(&replies, 1).0, Err(reply) if reply.code == NO_REPLY),
             "DATA is not the end"
         );
         for (at, codes) in [(2, Ok(vec![354])), (5, Ok(vec![354]))] {
@@ -452,7 +443,7 @@ mod tests {
             let early = [all[at], all[at + 1]].concat();
             let replies = [&all[..at], &[&early], &all[at + 2..]].concat();
             let (result, sent) = send(&replies, 1);
-            assert!(matches!(result, Err(Broken { is_unwilling: false, .. })), "{at}: {result:?}");
+            assert!(matches!(&result, Err(reply) if reply.code == NO_REPLY), "{at}: {result:?}");
             assert!(!sent.ends_with(".\r\n"), "{at}: the message is not ended");
         }
     }
@@ -479,7 +470,7 @@ mod tests {
         let (replies, mut sent) =
             ([&GREETED[..], &["250 OK\r\n", "354 go\r\n"]].concat(), Vec::new());
         let hop = Parts::new(replies.iter().map(|reply| reply.as_bytes()));
-        let mut sender = Sender::new(hop, &mut sent, &deadline, 1);
+        let mut sender = Sender::new(hop, &mut sent, &deadline);
         sender.greet("a.vn").unwrap();
         let address = Address { local_part: "an".to_owned(), domain: "b.vn".to_owned() };
         let text = StoredMessage::new(Read::chain(TEXT, Broken));
@@ -505,7 +496,7 @@ mod tests {
         let replies = [&GREETED[..], &["250 OK\r\n", "354 go\r\n", "250 OK\r\n"]].concat();
         let hop = Parts::new(replies.iter().map(|reply| reply.as_bytes()));
         let mut hop = Patience(hop, &deadline, Vec::new());
-        let mut sender = Sender::new(&mut hop, Vec::new(), &deadline, 1);
+        let mut sender = Sender::new(&mut hop, Vec::new(), &deadline);
         sender.greet("a.vn").unwrap();
         let address = Address { local_part: "an".to_owned(), domain: "b.vn".to_owned() };
         sender.send(&ReversePath::Null, &[address], 1, StoredMessage::new(TEXT)).unwrap();
@@ -517,8 +508,8 @@ mod tests {
     fn a_reply_is_shown_whole_and_cannot_steer_a_terminal() {
         let reply = "550-No \"\x1b[31m\" \u{1ed9}\0\r\n550 x\r\n";
         let deadline = Deadline::patient(Duration::ZERO, StopFlag::default());
-        let mut sender = Sender::new(reply.as_bytes(), Vec::new(), &deadline, 1);
+        let mut sender = Sender::new(reply.as_bytes(), Vec::new(), &deadline);
         let reply = sender.hear(COMMAND).unwrap();
-        assert_eq!(reply.text, "answered: 550 No \"\\u{1b}[31m\" \u{1ed9}\\0\nx");
+        assert_eq!(reply.text, "answered: 550 No \"\\u{1b}[31m\" \u{1ed9}\\0; x");
     }
 }
