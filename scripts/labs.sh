@@ -35,7 +35,7 @@ relay.md 6 14-552-is-never.patch S3: 220 crepes.fr
 relay.md 7 14-any-reply.patch C2: (closed)
 relay.md 8 14-no-report.patch M: tuan@nuce.edu.vn contains Return-Path: <>
 relay.md 9 14-removed-before-the-report.patch M: @queue@crepes.fr 1
-relay.md 10 14-for-ever.patch M: tuan@nuce.edu.vn contains given up; at last, crepes.fr takes no mail now: 127.0.0.1:1 gives no connection
+relay.md 10 14-for-ever.patch M: tuan@nuce.edu.vn contains given up; at last, crepes.fr takes no mail now
 relay.md 11 14-no-count.patch S3: 554 More than 100 Received: lines: this mail runs in a loop *
 relay.md 12 14-removed-first.patch M: @queue@crepes.fr 1
 relay.md 13 14-no-way-back.patch S: 550 5.7.1 This could be sent on, but a report could not go back: *
