@@ -41,7 +41,7 @@ pub const NAMES: &[(&str, &str)] = &[
     ("what a build makes", "target/debug/mini-smtpd target/dovecot target/release/mini-smtpd"),
     (
         "files of the reader",
-        "password target/net mailboxes/hamburger.edu/next-hop next-hop.txt .cargo/bin .cargo/config.toml 1-lan.smtp.txt recorded/",
+        "password target/net mailboxes/crepes.fr/next-hop next-hop.txt .cargo/bin .cargo/config.toml 1-lan.smtp.txt recorded/",
     ),
     (
         "what the reader types",
