@@ -3,6 +3,7 @@
 Each relay sends to a mini-smtpd of its own, whose mailbox is the end of the way. `scripts/bench.sh --relay`
 builds what this needs, and then runs it: less than 90 seconds."""
 
+import os
 import sys
 import time
 from datetime import date
@@ -75,7 +76,7 @@ def run():
     return results
 
 
-def text(results, facts):
+def text(results, facts, load):
     of = lambda name, key: [result[key] for result in results[name]]
     body = [[name, report.spread(of(name, "rate")), report.spread(of(name, "cpu")),
              report.number(max(of(name, "peak")) / KIB)] for name in results]
@@ -84,7 +85,7 @@ def text(results, facts):
     return "\n\n".join([
         report.prose(f"Measured on {date.today().isoformat()}, on: {facts['model']}, {facts['cores']} cores, "
                      f"Linux {facts['kernel']}, {facts['file_system']}; {ROUNDS} rounds of {MESSAGES:,} "
-                     "messages."),
+                     f"messages. The load average was {load:.1f} when it began."),
         table,
         report.prose(f"In the same round, mini-smtpd has {rate} times Postfix's rate, and uses {cpu} times "
                      "its CPU.")])
@@ -96,7 +97,8 @@ def main():
     facts = machine()
     servers.new_run()
     try:
-        found = text(run(), facts)
+        load = os.getloadavg()[0]
+        found = text(run(), facts, load)
     finally:
         servers.end_run()
     print(found)
