@@ -288,6 +288,32 @@ fn quit_is_not_ok_when_a_marked_message_has_quite_another_name() {
 }
 
 #[test]
+fn quit_is_not_ok_while_a_marked_message_keeps_getting_other_names() {
+    let store = store_with_many();
+    let cur = store.tree.root().join("nuce.edu.vn/hung/cur");
+    let renamed = |number: usize| cur.join(format!("1.M1.host,U={number}"));
+    let (is_over, mut output) = (AtomicBool::new(false), Vec::new());
+    thread::scope(|scope| {
+        let rename = || {
+            fs::rename(name(&store, 1, ""), renamed(0)).unwrap();
+            scope.spawn(|| {
+                for number in 0.. {
+                    if is_over.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    fs::rename(renamed(number), renamed(number + 1)).unwrap();
+                }
+            });
+        };
+        let _over = Over(&is_over);
+        let input = "USER hung\r\nPASS secret\r\nDELE 2\r\nQUIT\r\n";
+        run(&store, Parts::cut_before(input, "QUIT").before_the_last(rename), &mut output);
+    });
+    let output = String::from_utf8(output).unwrap();
+    assert!(output.lines().last().unwrap().starts_with("-ERR "), "{output}");
+}
+
+#[test]
 fn a_message_is_found_again_beside_one_whose_name_differs_in_its_flags_alone() {
     let store = store();
     let hung = store.tree.root().join("nuce.edu.vn/hung");
