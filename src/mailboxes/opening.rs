@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::io::{self, ErrorKind};
 use std::mem::take;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::StoreError;
 use super::delivery::at;
@@ -23,6 +23,8 @@ pub struct Opening<'a> {
     mailbox: &'a Path,
     lock: Lock,
     sync: bool,
+    /// When this began, in seconds since 1970: what is named after a later time is new mail.
+    began: u64,
     listings: Listings<'a>,
     /// So many names of the last listing have been looked at.
     done: usize,
@@ -36,9 +38,10 @@ pub struct Opening<'a> {
 
 impl<'a> Opening<'a> {
     pub fn new(mailbox: &'a Path, lock: Lock, sync: bool) -> Opening<'a> {
+        let began = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let listings = Listings::of(mailbox);
         let (found, tried) = (HashMap::new(), HashSet::new());
-        Opening { mailbox, lock, sync, listings, done: 0, has_added: true, found, tried }
+        Opening { mailbox, lock, sync, began, listings, done: 0, has_added: true, found, tried }
     }
 
     /// Reads one more portion, and returns whether more is left. A small mailbox is one portion.
@@ -81,18 +84,19 @@ impl<'a> Opening<'a> {
 
     /// Adds the message of that name. What may not be read, or is no message, is left out.
     fn measure(&mut self, entry: Entry) -> io::Result<()> {
+        // New mail is no sign that a listing missed something. A flood of it may go on.
+        let is_new = entry.seconds().is_some_and(|at| at >= self.began);
         match Message::measured(&entry, self.mailbox) {
             Ok(message) => {
                 let same = self.found.entry(entry.base.clone()).or_default();
                 if same.iter().all(|other| other.file != message.file) {
                     same.push(message);
-                    // New mail is no sign that a listing missed something. A flood of it may go on.
-                    self.has_added |= entry.folder == "cur";
+                    self.has_added |= !is_new && entry.folder == "cur";
                 }
             }
             // It has another name by now, or none.
             Err(e) if e.kind() == ErrorKind::NotFound => {
-                self.has_added |= !self.found.contains_key(&entry.base);
+                self.has_added |= !is_new && !self.found.contains_key(&entry.base);
                 return Ok(());
             }
             Err(e) if is_about_the_file(e.kind()) => {

@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::*;
 
@@ -88,6 +89,28 @@ fn a_flood_of_new_mail_keeps_nobody_from_logging_in() {
                     return;
                 }
                 fs::write(new.join(format!("{number}.new")), "x\n").unwrap();
+            }
+        });
+        let _over = Over(&is_over);
+        output = answers(&store, LOG_IN);
+    });
+    assert!(output.lines().last().unwrap().starts_with("+OK The mailbox has "), "{output}");
+}
+
+#[test]
+fn a_flood_of_new_mail_that_another_program_takes_at_once_keeps_nobody_from_logging_in() {
+    let store = store_with_many();
+    let (new, mut output) = (store.tree.add("nuce.edu.vn/hung/new"), String::new());
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for number in (0..).take_while(|_| !is_over.load(Ordering::Relaxed)) {
+                let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+                let (file, other) =
+                    (new.join(format!("{now}.N{number}")), name(&store, number, ""));
+                fs::write(&file, "x\n").unwrap();
+                let taken = format!("{now}.N{number}{COLON}2,");
+                fs::rename(file, other.with_file_name(taken)).unwrap();
             }
         });
         let _over = Over(&is_over);
