@@ -228,7 +228,7 @@ impl<'a> Work<'a> {
         let settled = told.and_then(|()| match later.len() {
             0 => message.remove(),
             count if count == message.recipients.len() => Ok(()),
-            _ => message.copy(mailboxes, &later, "", "new"),
+            _ => message.copy(&later, "", "new"),
         });
         if settled.is_err() {
             error!("{} stays as it is, and is sent again", message.path.display());
