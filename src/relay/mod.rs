@@ -32,6 +32,7 @@ const LONGEST_REST: Duration = Duration::from_secs(10);
 const REST_AFTER_TROUBLE: Duration = Duration::from_secs(1);
 /// The most domains that have a thread at the same time.
 const MAX_THREADS: usize = 32;
+
 /// The queue runner. Its threads end with the process.
 pub struct Runner {
     config: Arc<Config>,
