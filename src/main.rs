@@ -9,6 +9,7 @@ mod channel;
 mod config;
 mod counted;
 mod date;
+mod listeners;
 mod login;
 mod mailboxes;
 mod pool;
@@ -63,7 +64,7 @@ fn run(config: Config) -> Result<(), String> {
     start_logger(config.show);
     let mailboxes = MailboxTree::new(&config.mailboxes, &config.hostname, config.sync);
     let addresses = startup::inspect(&mailboxes)?;
-    let listeners = server::bind_listeners(&config)?;
+    let listeners = listeners::bind(&config)?;
     make_recording_folder(&config)?;
     startup::clean_up(&mailboxes);
     let stop = StopFlag::default();
