@@ -4,6 +4,7 @@
 //! reader moves it to `cur/`. This room and those below it alone touch mail on disk.
 
 mod delivery;
+mod failure;
 mod listings;
 mod look;
 mod maildrop;
@@ -15,14 +16,13 @@ pub mod startup;
 mod stored_message;
 mod update;
 
-use std::cmp::Ordering;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 pub use delivery::Delivery;
+pub use failure::StoreError;
 pub use maildrop::{Absent, Maildrop};
 pub use queue::{Queue, Queued, Schedule};
 pub use stored_message::StoredMessage;
@@ -35,8 +35,6 @@ use opening::Opening;
 
 use crate::address::{Address, ForwardPath, ReversePath, is_domain, parse_forward_path};
 
-/// So many errors of the file system stand in the log for each second.
-const MAX_ERRORS: usize = 10;
 /// A file in `tmp/` of that age belongs to no delivery that still runs.
 const STALE: Duration = Duration::from_secs(36 * 60 * 60);
 
@@ -60,14 +58,6 @@ pub struct Mailbox {
     folder: PathBuf,
     /// Whose the mail is, if it is sent on: then the folder is a queue.
     pub elsewhere: Option<Address>,
-}
-
-/// Why the store could not do it; the log has the details.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StoreError {
-    /// There is no room, on the disk or in somebody's quota.
-    DiskFull,
-    Failed,
 }
 
 /// What the tree knows of a forward path.
@@ -294,32 +284,6 @@ impl Mailbox {
     /// Where the note `name` lies or belongs.
     pub fn note_path(&self, name: &'static str) -> PathBuf {
         self.folder.join(name)
-    }
-}
-
-impl StoreError {
-    /// Writes `error` to the log, and gives what the protocols have to know of it. Each error of the
-    /// file system ends here, once. Where the disk fails, clients come again and again: there is a
-    /// bound for all of them together.
-    fn logged(error: io::Error) -> StoreError {
-        /// The second that is counted, since 1970, and the errors in it.
-        static LOGGED: Mutex<(u64, usize)> = Mutex::new((0, 0));
-
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let mut logged = LOGGED.lock().unwrap_or_else(PoisonError::into_inner);
-        *logged = if logged.0 == now { (now, logged.1 + 1) } else { (now, 1) };
-        match logged.1.cmp(&MAX_ERRORS) {
-            Ordering::Less => log::error!("cannot use the mailbox tree: {error}"),
-            Ordering::Equal => log::error!("cannot use the mailbox tree, many times: {error}"),
-            Ordering::Greater => {}
-        }
-        drop(logged);
-        match error.kind() {
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
-                StoreError::DiskFull
-            }
-            _ => StoreError::Failed,
-        }
     }
 }
 
