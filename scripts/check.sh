@@ -28,36 +28,18 @@ try_xstate_patch() {
     rm -rf "$copy"
 }
 
-# What the labs show must work, too: with the patch of the lab on smuggling, the server
-# passes the conversation that the right server must not.
-try_smuggling_patch() {
-    local copy
-    copy=$(mktemp -d)
-    copy_project "$copy"
-    git -C "$copy" init -q .
-    git -C "$copy" apply docs/labs/7-smuggling.patch
-    CARGO_TARGET_DIR="$PWD/target/smuggling-patch" \
-        cargo build --quiet --manifest-path "$copy/Cargo.toml" --bin mini-smtpd
-    local start="--listen 127.0.0.1:{port} --pop3 off --mailboxes {mailboxes} {flags}"
-    target/debug/lab play --start "target/smuggling-patch/debug/mini-smtpd $start" \
-        docs/labs/7-smuggled.smtp.txt
-    if target/debug/lab play --start "target/debug/mini-smtpd $start" docs/labs/7-smuggled.smtp.txt; then
-        echo "the server must not pass docs/labs/7-smuggled.smtp.txt"
-        return 1
-    fi
-    rm -rf "$copy"
-}
-
 # More random sessions than `cargo test` plays by itself, which is to be quick.
 RANDOM_SESSIONS=3000 step cargo test
 step cargo fmt --check
 step cargo clippy --all-targets -- -D warnings
 RUSTDOCFLAGS='-D warnings' step cargo doc --no-deps --document-private-items
 step try_xstate_patch
-step try_smuggling_patch
+step scripts/labs.sh
 step scripts/why-more.sh
 # What cargo test does a few times, many times.
 step scripts/crash.sh 100
 SLOW_CLIENTS=480 step cargo test --quiet --test overload
+GUESSES=20 step cargo test --quiet --test auth
+step scripts/tls.sh
 step scripts/faults.sh
 printf '\nAll checks passed.\n'

@@ -333,6 +333,7 @@ impl Port {
                     config,
                     mailboxes,
                     deadline: &deadline,
+                    wire: Some(&wire),
                     guesses,
                     penalty: login::PENALTY,
                 };

@@ -19,6 +19,10 @@ use common::{Client, Server, Tree, times};
 const CLIENTS: usize = 4;
 const RECIPIENTS: [&str; 2] = ["nuce.edu.vn/hung", "nuce.edu.vn/toan"];
 
+/// How a client greets where everybody may send, and where users log in: NUL, hung, NUL, secret.
+const OPEN: [&str; 1] = ["HELO x"];
+const LOGGED_IN: [&str; 2] = ["EHLO x", "AUTH PLAIN AGh1bmcAc2VjcmV0"];
+
 /// The messages that were begun, in all rounds: a number for each.
 static NUMBER: AtomicU64 = AtomicU64::new(0);
 
@@ -26,15 +30,17 @@ static NUMBER: AtomicU64 = AtomicU64::new(0);
 fn what_was_acknowledged_survives_a_kill_whole_and_once() {
     let rounds = times("CRASH_ROUNDS", 5);
     let mut tree = Tree::new();
+    pop3::set_password(&tree, "nuce.edu.vn/hung");
     let (mut acknowledged, mut stored) = (0, 0);
     for round in 1..=rounds {
-        let mut server = Server::start_in(tree, "--timeout 20");
-        let port = server.port;
+        let mut server = Server::start_in(tree, "--timeout 20 --submission 127.0.0.1:0");
+        let ports = [(server.port, &OPEN[..]), (server.submission.unwrap(), &LOGGED_IN[..])];
         let sent = thread::scope(|scope| {
-            let clients = [(); CLIENTS].map(|()| {
+            let clients: [_; CLIENTS] = std::array::from_fn(|number| {
+                let (port, greeting) = ports[number % ports.len()];
                 scope.spawn(move || {
                     let mut acknowledged = Vec::new();
-                    send(port, &mut acknowledged);
+                    send(port, greeting, &mut acknowledged);
                     acknowledged
                 })
             });
@@ -59,16 +65,18 @@ fn what_was_acknowledged_survives_a_kill_whole_and_once() {
 }
 
 /// Sends messages until the server is gone, and notes the numbers of those it acknowledged.
-fn send(port: u16, acknowledged: &mut Vec<u64>) -> Option<()> {
+fn send(port: u16, greeting: &[&str], acknowledged: &mut Vec<u64>) -> Option<()> {
     let mut client = Client::connect(port).ok()?;
     client.try_hear()?;
-    client.try_ask("HELO x")?;
+    for command in greeting {
+        client.try_ask(command).filter(|reply| reply.starts_with('2'))?;
+    }
     loop {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let lines = ("x".repeat(70) + "\r\n").repeat(random() as usize % 1000);
         let text = format!("a: b\r\n\r\nbegin {number}\r\n{lines}end\r\n.");
         for (line, code) in [
-            ("MAIL FROM:<tuan@nuce.edu.vn>", "250"),
+            ("MAIL FROM:<hung@nuce.edu.vn>", "250"),
             ("RCPT TO:<hung@nuce.edu.vn>", "250"),
             ("RCPT TO:<toan@nuce.edu.vn>", "250"),
             ("DATA", "354"),
@@ -86,7 +94,7 @@ fn take_messages(new: &Path) -> HashMap<u64, usize> {
     for entry in fs::read_dir(new).into_iter().flatten() {
         let path = entry.unwrap().path();
         let text = fs::read_to_string(&path).unwrap();
-        assert!(text.starts_with("Return-Path: <tuan@nuce.edu.vn>\n"), "{}", path.display());
+        assert!(text.starts_with("Return-Path: <hung@nuce.edu.vn>\n"), "{}", path.display());
         assert!(text.ends_with("\nend\n"), "partial: {}", path.display());
         let number = text.lines().find_map(|line| line.strip_prefix("begin ")).unwrap();
         *found.entry(number.parse().unwrap()).or_default() += 1;

@@ -21,19 +21,22 @@ fn the_log_shows_the_conversation_the_kindness_and_the_file() {
     for line in [
         "[1] 127.0.0.1:*connected, 1 of 64 threads busy",
         "[1] S: 220 localhost *",
-        "[1] C: HELO",
+        "[1] C: HELO   (Connected)",
         "[1] accepted HELO without a name; RFC 5321 4.1.1.1 wants one",
-        "[1] C: DÂT\\u{8}",
+        "[1] C: DÂT\\u{8}   (Greeted)",
         "[1] S: 500 Your Backspace key *",
         "[1] accepted an address without <>; RFC 5321 4.1.2 wants them",
         "[1] accepted a space after the colon; RFC 5321 4.1.1.2 has none",
+        "[1] C: DATA   (Rcpt)",
         "[1] C: text",
         &format!("[1] 6 octets from <tuan@nuce.edu.vn> in {}", path.display()),
     ] {
-        let (start, end) = line.split_once('*').unwrap_or((line, ""));
         wait_until(&format!("the log has {line:?}"), || {
             let log = server.log();
-            log.lines().any(|logged| logged.starts_with(start) && logged.ends_with(end))
+            log.lines().any(|logged| match line.split_once('*') {
+                Some((start, end)) => logged.starts_with(start) && logged.ends_with(end),
+                None => logged == line,
+            })
         });
     }
 }
@@ -51,22 +54,36 @@ fn without_show_the_log_is_a_line_for_the_connection_and_one_for_the_message() {
     assert_eq!(server.log().lines().count(), 3, "{}", server.log());
 }
 
-#[cfg(unix)]
 #[test]
 fn show_shows_the_conversation_and_nothing_less_than_rust_log_asks_for() {
     for (level, has_states) in [("warn", false), ("trace", true), ("mini_smtpd=trace", true)] {
-        let first = format!("export RUST_LOG={level}");
-        let server = Server::start_after(&first, Tree::new(), "--show");
+        let server = Server::start_logging(level, Tree::new(), "--show");
         server.client().ask("QUIT", "221 ");
         wait_until("the conversation is in the log", || server.log().contains("S: 221 "));
         assert_eq!(server.log().contains("in Connected: Quit"), has_states, "{level}");
     }
 }
 
-#[cfg(unix)]
+#[test]
+fn show_says_in_which_state_each_command_of_a_reader_finds_the_session() {
+    let server = Server::start_in(pop3::tree(1), &format!("{POP3} --show"));
+    let mut client = pop3::logged_in(&server);
+    client.ask("FROB", "-ERR ");
+    client.ask("QUIT", "+OK ");
+    for (command, state) in [
+        ("USER hung@nuce.edu.vn", "Authorization"),
+        ("PASS *", "Named"),
+        ("*", "Transaction"),
+        ("QUIT", "Transaction"),
+    ] {
+        let line = format!("[1] C: {command}   ({state})");
+        wait_until(&line, || server.log().lines().any(|logged| logged == line));
+    }
+}
+
 #[test]
 fn at_the_level_trace_the_log_names_the_states_of_a_reader() {
-    let server = Server::start_after("export RUST_LOG=trace", pop3::tree(1), POP3);
+    let server = Server::start_logging("trace", pop3::tree(1), POP3);
     pop3::logged_in(&server).ask("QUIT", "+OK ");
     for state in ["Authorization", "Named", "Transaction"] {
         wait_until(state, || server.log().contains(&format!("now {state}\n")));

@@ -11,7 +11,7 @@ fn watched(tapes: &Tree, flags: &str) -> Server {
     let tree = Tree::new();
     fs::write(tree.add("nuce.edu.vn/hung").join("password"), "secret").unwrap();
     let flags = format!("{flags} --record {}", tapes.root().display());
-    Server::start_after("export RUST_LOG=trace", tree, &flags)
+    Server::start_logging("trace", tree, &flags)
 }
 
 /// The texts of the recordings, in the order of their sessions.
@@ -71,7 +71,7 @@ fn what_follows_auth_is_hidden_however_it_is_typed() {
     let shown = log.lines().find(|line| line.contains("secret"));
     assert_eq!(shown, None);
     assert!(
-        log.contains("[1] C: AUTH PLAIN *\n[1] in") && log.contains("[1] C: FROB shown"),
+        log.contains("[1] C: AUTH PLAIN *   (Connected)\n") && log.contains("[1] C: FROB shown"),
         "{log}"
     );
 }

@@ -122,8 +122,11 @@ impl<R: Read> Lines<R> {
         self.line.extend_from_slice(b"\r\n");
         loop {
             let count = (&mut self.reader).take(READ_BUFFER as u64).read_until(b'\n', &mut end)?;
+            let is_over = count == 0 || end.ends_with(b"\n");
+            // However many blanks stand at the end, the last word before them is kept.
+            end.dedup_by(|one, other| one.is_ascii_whitespace() && other.is_ascii_whitespace());
             end.drain(..end.len().saturating_sub(KEPT_END));
-            if count == 0 || end.ends_with(b"\n") {
+            if is_over {
                 return Ok(end);
             }
         }

@@ -9,7 +9,7 @@ pub mod recording;
 pub mod transcript;
 pub mod wire;
 
-use std::fmt::{Arguments, Display};
+use std::fmt::Display;
 use std::io::{self, ErrorKind, Read, Write};
 
 use self::heard::{Heard, WONT_TIMING_MARK, asks_for_timing_mark, is_http};
@@ -28,7 +28,8 @@ pub struct Channel<'a, R, W> {
     writer: W,
     /// Replies that were given to the channel and not sent yet.
     held: Vec<u8>,
-    transcript: Transcript,
+    /// What is seen of the conversation, for warnings and the recording.
+    pub transcript: Transcript,
     deadline: &'a Deadline,
     /// Whether the last piece of text was cut: the rest of its line gets no new time.
     in_cut_line: bool,
@@ -100,7 +101,7 @@ impl<'a, R: Read, W: Write> Channel<'a, R, W> {
         }
         let line = self.lines.next(limit)?.ok_or_else(hung_up)?;
         self.in_cut_line = line.ending == Ending::Cut;
-        self.transcript.heard(&line);
+        self.transcript.heard_text(&line);
         Ok(line)
     }
 
@@ -116,29 +117,19 @@ impl<'a, R: Read, W: Write> Channel<'a, R, W> {
         parts.any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
     }
 
-    /// Notes the command that was heard last, as it came.
-    pub fn note_heard(&mut self) {
-        self.transcript.heard(&self.lines.last());
+    /// Notes the command that was heard last, as it came, and the state in which it finds the session.
+    pub fn note_heard(&mut self, state: &str) {
+        self.transcript.heard_command(&self.lines.last(), state);
     }
 
     /// Notes `shown` in the place of the command that was heard last, which holds a secret.
-    pub fn note_secret(&mut self, shown: &str) {
-        self.transcript.heard_secret(shown);
+    pub fn note_secret(&mut self, shown: &str, state: &str) {
+        self.transcript.heard_secret(shown, state);
     }
 
     /// Notes that something was heard, and not what: it may be a secret that was mistyped.
-    pub fn note_hidden(&mut self) {
-        self.transcript.heard_hidden();
-    }
-
-    /// Warns of what the client did, as [`Transcript::warn`] says.
-    pub fn warn(&mut self, what: Arguments) {
-        self.transcript.warn(what);
-    }
-
-    /// Adds a line to the recording of the session, if there is one.
-    pub fn record(&mut self, line: &str) {
-        self.transcript.record(line);
+    pub fn note_hidden(&mut self, state: &str) {
+        self.transcript.heard_hidden(state);
     }
 
     /// Sends the lines of one reply, at once or with the replies that follow.
@@ -190,9 +181,9 @@ impl<'a, R: Read, W: Write> Channel<'a, R, W> {
             ended = failed;
         }
         if let Ended::Gone(_) = ended {
-            self.record("C: (half-closed)");
+            self.transcript.record("C: (half-closed)");
         }
-        self.record("S: (closed)");
+        self.transcript.record("S: (closed)");
         ended
     }
 

@@ -29,10 +29,18 @@ impl Transcript {
         Transcript { session, recording, has_hidden: false, warnings_left: MAX_WARNINGS }
     }
 
-    /// Notes a line, or a piece of one, as the client sent it.
-    pub fn heard(&mut self, line: &Line) {
+    /// Notes a command as the client sent it; `state` is where it finds the session.
+    pub fn heard_command(&mut self, line: &Line, state: &str) {
+        // The arguments are formatted only if somebody will see them.
+        debug!("[{}] C: {}   ({state})", self.session, Visible(line.text()));
+        if self.recording.is_some() {
+            self.record(&client_line(line));
+        }
+    }
+
+    /// Notes a line of a message, or a piece of one, as the client sent it.
+    pub fn heard_text(&mut self, line: &Line) {
         if !line.continued {
-            // The argument is formatted only if somebody will see it.
             debug!("[{}] C: {}", self.session, Visible(line.text()));
         }
         if self.recording.is_some() {
@@ -40,15 +48,15 @@ impl Transcript {
         }
     }
 
-    /// Notes `shown` in the place of a line that holds a secret.
-    pub fn heard_secret(&mut self, shown: &str) {
-        debug!("[{}] C: {shown}", self.session);
+    /// Notes `shown` in the place of a command that holds a secret.
+    pub fn heard_secret(&mut self, shown: &str, state: &str) {
+        debug!("[{}] C: {shown}   ({state})", self.session);
         self.record(&format!("C: {shown}"));
     }
 
     /// Notes that a line came, and nothing of it: it may hold a secret that was mistyped.
-    pub fn heard_hidden(&mut self) {
-        self.heard_secret("*");
+    pub fn heard_hidden(&mut self, state: &str) {
+        self.heard_secret("*", state);
         self.has_hidden = true;
     }
 

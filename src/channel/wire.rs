@@ -189,6 +189,21 @@ impl<'a> Wire<'a> {
         Ok(Wire { stream, deadline })
     }
 
+    /// Looks whether the client is still there, without waiting for it.
+    ///
+    /// # Errors
+    /// When it has closed its side, or the connection is broken.
+    pub fn look(&self) -> io::Result<()> {
+        self.stream.set_nonblocking(true)?;
+        let peeked = self.stream.peek(&mut [0]);
+        self.stream.set_nonblocking(false)?;
+        match peeked {
+            Ok(0) => Err(ErrorKind::UnexpectedEof.into()),
+            Err(e) if !is_tick(&e) => Err(e),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
     /// Closes the connection so that the client sees the last reply: one that is closed with
     /// unread octets is reset, and a reset may destroy what is still on its way.
     pub fn hang_up(mut self) {

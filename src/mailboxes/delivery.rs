@@ -180,8 +180,7 @@ impl RecipientFile {
     fn publish(&mut self, sync: bool) -> Result<(), StoreError> {
         let folder = &self.mailbox.folder;
         let rename = || {
-            look::at_folder(folder, "tmp")?;
-            look::at_folder(folder, "new")?;
+            look::at_folders(folder, &["tmp", "new"])?;
             if !look::is_at(&self.file, &self.path)? {
                 return Err(io::Error::other("something else has its name"));
             }

@@ -3,7 +3,7 @@
 //! `readdir` may miss a file that another program renames meanwhile: its old name was not reached
 //! yet, and its new name is where the reader has been before. So one listing is not enough.
 
-use std::fs::{self, Metadata};
+use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -19,11 +19,14 @@ const MAX_TIME: Duration = Duration::from_secs(2);
 /// After so many listings in a row that add nothing, nothing is missing.
 const ENOUGH: usize = 5;
 
-/// A name in `new` or `cur`.
+/// A name in `new` or `cur`. What never changes of it stands first: so names are sorted.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Entry {
+    /// The part of the name that never changes.
+    pub base: String,
+    /// The flags and what stands before them, as in `:2,S`. It may be empty.
+    pub flags: String,
     pub folder: &'static str,
-    pub name: String,
 }
 
 /// The listings of one mailbox.
@@ -31,7 +34,7 @@ pub struct Entry {
 pub struct Listings<'a> {
     mailbox: &'a Path,
     /// The last listing, in alphabetical order.
-    entries: Option<Vec<Entry>>,
+    entries: Vec<Entry>,
     /// Whether the last two listings are the same: then nobody is renaming.
     is_at_rest: bool,
     /// How many there were, how many of the last ones added nothing, and their time.
@@ -43,40 +46,63 @@ pub struct Listings<'a> {
 impl<'a> Listings<'a> {
     pub fn of(mailbox: &'a Path) -> Listings<'a> {
         let (count, idle, time) = (0, 0, Duration::ZERO);
-        Listings { mailbox, entries: None, is_at_rest: false, count, idle, time }
+        Listings { mailbox, entries: Vec::new(), is_at_rest: false, count, idle, time }
     }
 
-    /// The last listing.
-    pub fn last(&self) -> &[Entry] {
-        self.entries.as_deref().unwrap_or_default()
-    }
-
-    /// Lists the mailbox once more; `None` when nothing is missing. `has_added` says whether the
-    /// listing before this one has added anything.
+    /// Lists the mailbox once more, unless nothing is missing; returns whether it did. `has_added`
+    /// says whether the listing before this one has added anything.
     ///
     /// # Errors
     /// When the mailbox cannot be listed, or does not come to rest.
-    pub fn next(&mut self, has_added: bool) -> io::Result<Option<&[Entry]>> {
+    pub fn next(&mut self, has_added: bool) -> io::Result<bool> {
         self.idle = if has_added { 0 } else { self.idle + 1 };
         if self.idle == ENOUGH || self.is_at_rest && !has_added {
-            return Ok(None);
+            return Ok(false);
         }
         if self.count == MAX_LISTINGS || self.time > MAX_TIME {
             return Err(io::Error::new(ErrorKind::TimedOut, "other programs keep renaming mail"));
         }
         let began = Instant::now();
         let entries = list(self.mailbox)?;
-        self.count += 1;
         self.time += began.elapsed();
-        self.is_at_rest = self.entries.as_ref() == Some(&entries);
-        Ok(Some(self.entries.insert(entries)))
+        self.is_at_rest = self.count > 0 && self.entries == entries;
+        self.count += 1;
+        self.entries = entries;
+        Ok(true)
+    }
+
+    /// The last listing.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The names in the last listing that begin with `base`.
+    pub fn named(&self, base: &str) -> &[Entry] {
+        let begin = self.entries.partition_point(|entry| *entry.base < *base);
+        let named = &self.entries[begin..];
+        &named[..named.iter().take_while(|entry| entry.base == base).count()]
     }
 }
 
 impl Entry {
-    /// The part of the name that never changes.
-    pub fn base(&self) -> &str {
-        self.name.split(BEFORE_FLAGS).next().unwrap_or(&self.name)
+    fn new(folder: &'static str, name: &str) -> Entry {
+        let (base, flags) = name.split_at(name.find(BEFORE_FLAGS).unwrap_or(name.len()));
+        Entry { base: base.to_owned(), flags: flags.to_owned(), folder }
+    }
+
+    pub fn name(&self) -> String {
+        format!("{}{}", self.base, self.flags)
+    }
+
+    /// The same name in `cur` with the flag S, "seen"; flags stand in alphabetical order.
+    pub fn with_seen(&self) -> Entry {
+        let mark = format!("{BEFORE_FLAGS}2,");
+        let (before, flags) = self.flags.split_once(&mark).unwrap_or((&self.flags, ""));
+        let mut flags: Vec<char> = flags.chars().chain(['S']).collect();
+        flags.sort_unstable();
+        flags.dedup();
+        let flags = format!("{before}{mark}{}", flags.into_iter().collect::<String>());
+        Entry { base: self.base.clone(), flags, folder: "cur" }
     }
 
     /// The file's path, after a look at the folders in it.
@@ -84,23 +110,15 @@ impl Entry {
     /// # Errors
     /// Those of [`look::at_folder`].
     pub fn path(&self, mailbox: &Path) -> io::Result<PathBuf> {
-        Ok(look::at_folder(mailbox, self.folder)?.join(&self.name))
+        Ok(look::at_folder(mailbox, self.folder)?.join(self.name()))
     }
 
-    /// What the system knows of the file, or of a link in its place.
+    /// What tells the file from every other one, or a link in its place.
     ///
     /// # Errors
     /// When it has another name by now, or none.
-    pub fn metadata(&self, mailbox: &Path) -> io::Result<Metadata> {
-        fs::symlink_metadata(self.path(mailbox)?)
-    }
-
-    /// What tells the file from every other one.
-    ///
-    /// # Errors
-    /// Those of [`Entry::metadata`].
     pub fn file(&self, mailbox: &Path) -> io::Result<FileId> {
-        Ok(look::id(&self.metadata(mailbox)?))
+        Ok(look::id(&fs::symlink_metadata(self.path(mailbox)?)?))
     }
 }
 
@@ -117,7 +135,7 @@ fn list(mailbox: &Path) -> io::Result<Vec<Entry>> {
         for entry in found {
             let name = entry?.file_name().into_string().unwrap_or_default();
             if !name.is_empty() && !name.starts_with('.') {
-                entries.push(Entry { folder, name });
+                entries.push(Entry::new(folder, &name));
             }
         }
     }

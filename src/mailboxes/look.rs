@@ -23,9 +23,17 @@ pub fn at_mailbox(mailbox: &Path) -> io::Result<()> {
 /// # Errors
 /// Those of [`at_mailbox`].
 pub fn at_folder(mailbox: &Path, name: &str) -> io::Result<PathBuf> {
-    let folder = mailbox.join(name);
-    folder.ancestors().take(3).try_for_each(at_one)?;
-    Ok(folder)
+    at_folders(mailbox, &[name])?;
+    Ok(mailbox.join(name))
+}
+
+/// Looks at several folders of a mailbox, and once at the two folders above them.
+///
+/// # Errors
+/// Those of [`at_mailbox`].
+pub fn at_folders(mailbox: &Path, names: &[&str]) -> io::Result<()> {
+    at_mailbox(mailbox)?;
+    names.iter().try_for_each(|name| at_one(&mailbox.join(name)))
 }
 
 /// Looks at one folder. Not with `metadata`, which looks at what a link leads to.

@@ -3,17 +3,17 @@
 //! Guarantee: nothing is removed or moved before [`Maildrop::update`], and then only a message that
 //! carries a mark. A maildrop that is dropped leaves the mailbox as it was.
 
-use std::collections::{HashMap, HashSet};
-use std::fs::{self, File};
+use std::collections::HashSet;
+use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
 
-use super::delivery::{at, create_maildir, rename_to_free, sync_folder};
-use super::listings::{BEFORE_FLAGS, Entry, Listings};
-use super::look::{self, FileId};
+use super::delivery::create_maildir;
+use super::listings::{Entry, Listings};
+use super::look::FileId;
 use super::stored_message::StoredMessage;
+use super::update::Updated;
 
 /// The longest unique-id (RFC 1939 §7).
 const MAX_UID: usize = 70;
@@ -24,13 +24,13 @@ pub type Locks = Arc<Mutex<HashSet<PathBuf>>>;
 /// A mailbox that somebody is logged in to. Its messages are named by their numbers, from 1.
 #[derive(Debug)]
 pub struct Maildrop {
-    messages: Vec<Message>,
+    pub(super) messages: Vec<Message>,
     /// The numbers of those that DELE has marked.
-    deleted: HashSet<u64>,
+    pub(super) deleted: HashSet<u64>,
     /// The numbers of those that RETR has opened.
-    retrieved: HashSet<u64>,
-    folder: PathBuf,
-    sync: bool,
+    pub(super) retrieved: HashSet<u64>,
+    pub(super) folder: PathBuf,
+    pub(super) sync: bool,
     _lock: Lock,
 }
 
@@ -38,17 +38,17 @@ pub struct Maildrop {
 #[derive(Debug)]
 pub struct Message {
     /// Where its file was seen last.
-    entry: Entry,
+    pub entry: Entry,
     /// What tells its file from others, whatever the name is.
-    file: FileId,
+    pub file: FileId,
     /// The unique-id, the same as long as the message exists (RFC 1939 §7).
-    uid: String,
+    pub uid: String,
     /// The octets that RETR will send (RFC 1939 §11).
     pub size: u64,
 }
 
 /// Why there is no message of that number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub enum Absent {
     /// The numbers end at `count`.
     NoSuchNumber { count: usize },
@@ -56,37 +56,22 @@ pub enum Absent {
     Deleted,
     /// Another program has removed it.
     Gone,
-    /// Its file cannot be read; the log says why.
-    Unreadable,
-}
-
-/// What came of an update.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Updated {
-    /// The messages that are in the mailbox now, as far as this session knows.
-    pub left: usize,
-    /// The messages that should have been removed and could not be, or not for certain.
-    pub failed: usize,
+    /// Its file cannot be read.
+    Unreadable { why: String },
 }
 
 /// The right to be the only one who is logged in to a mailbox. Dropping it gives the right back.
 #[derive(Debug)]
-struct Lock {
+pub struct Lock {
     locks: Locks,
     folder: PathBuf,
 }
 
 impl Maildrop {
-    /// Opens the mailbox and numbers its messages; `None` if somebody else is logged in to it.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    pub fn open(folder: &Path, locks: &Locks, sync: bool) -> io::Result<Option<Maildrop>> {
-        let Some(_lock) = Lock::take(locks, folder) else { return Ok(None) };
-        let messages = collect(folder)?;
+    /// The maildrop of these messages, which are numbered in this order.
+    pub(super) fn new(folder: &Path, messages: Vec<Message>, lock: Lock, sync: bool) -> Maildrop {
         let (deleted, retrieved) = (HashSet::new(), HashSet::new());
-        let folder = folder.to_owned();
-        Ok(Some(Maildrop { messages, deleted, retrieved, folder, sync, _lock }))
+        Maildrop { messages, deleted, retrieved, folder: folder.to_owned(), sync, _lock: lock }
     }
 
     /// The messages that are not marked as deleted, with their numbers.
@@ -141,11 +126,13 @@ impl Maildrop {
         let mut opened = self.message(number)?.open(&self.folder);
         let (mut listings, mut is_listed) = (Listings::of(&self.folder), true);
         while opened.as_ref().is_err_and(|e| e.kind() == ErrorKind::NotFound)
-            && let Some(entries) = listings.next(is_listed).map_err(Absent::because)?
+            && listings.next(is_listed).map_err(Absent::because)?
         {
-            find_again(&mut self.messages, entries, &self.folder);
+            for message in &mut self.messages {
+                message.find_again(&listings, &self.folder);
+            }
             let message = self.message(number)?;
-            is_listed = entries.contains(&message.entry);
+            is_listed = listings.named(&message.entry.base).contains(&message.entry);
             opened = message.open(&self.folder);
         }
         opened.map_err(Absent::because)
@@ -161,96 +148,28 @@ impl Maildrop {
         })
     }
 
-    /// Removes and moves messages until a listing shows that nothing is left to do.
-    fn finish_all(&self) -> io::Result<Updated> {
-        let (mut left, mut failed) = (HashSet::new(), HashMap::new());
-        let (mut has_acted, mut is_changed, mut removed) = (true, false, HashSet::new());
-        let mut listings = Listings::of(&self.folder);
-        while let Some(entries) = listings.next(has_acted)? {
-            let entries = by_base(entries);
-            has_acted = false;
-            for (number, message) in self.numbered() {
-                for entry in entries.get(message.entry.base()).into_iter().flatten() {
-                    left.insert(number);
-                    match self.finish(number, message, entry) {
-                        Ok(false) => {}
-                        Ok(true) => {
-                            failed.remove(&number);
-                            removed.insert(number);
-                            has_acted = true;
-                        }
-                        // It has another name by now, or none.
-                        Err(e) if e.kind() == ErrorKind::NotFound => has_acted = true,
-                        Err(e) => drop(failed.insert(number, e)),
-                    }
-                }
-            }
-            is_changed |= has_acted;
-        }
-        // A message that is marked and was not removed is gone, or has a name of another kind.
-        let mut missing = self.deleted.difference(&removed).peekable();
-        let entries = if missing.peek().is_some() { listings.last() } else { &[] };
-        for file in entries.iter().filter_map(|entry| entry.file(&self.folder).ok()) {
-            let number = self.numbered().find(|(_, message)| message.file == file);
-            if let Some((number, _)) = number.filter(|(number, _)| self.deleted.contains(number)) {
-                failed.insert(number, replaced());
-            }
-        }
-        for (number, e) in &failed {
-            log::error!("cannot update message {number} of {}: {e}", self.folder.display());
-        }
-        if is_changed && self.sync {
-            for place in ["cur", "new"] {
-                // The names must be on disk, or a power cut could bring a removed message back.
-                sync_folder(&look::at_folder(&self.folder, place)?)?;
-            }
-        }
-        failed.retain(|number, _| self.deleted.contains(number));
-        left.retain(|number| !self.deleted.contains(number));
-        Ok(Updated { left: left.len() + failed.len(), failed: failed.len() })
-    }
-
-    /// Removes a message that is marked as deleted, and gives one that was retrieved the flag S.
-    /// Returns whether there was something to do.
-    fn finish(&self, number: u64, message: &Message, entry: &Entry) -> io::Result<bool> {
-        let is_deleted = self.deleted.contains(&number);
-        if !is_deleted && !self.retrieved.contains(&number) {
-            return Ok(false);
-        }
-        let path = entry.path(&self.folder)?;
-        let metadata = fs::symlink_metadata(&path)?;
-        let file = look::id(&metadata);
-        // What is no file may have got the number of one that is gone.
-        if file != message.file || !metadata.is_file() {
-            let is_known = metadata.is_file() && self.messages.iter().any(|m| m.file == file);
-            return if is_deleted && !is_known { Err(replaced()) } else { Ok(false) };
-        }
-        if is_deleted {
-            return fs::remove_file(path).map(|()| true);
-        }
-        let seen = Entry { folder: "cur", name: with_seen(&entry.name) };
-        if seen == *entry {
-            return Ok(false);
-        }
-        move_to_free(&path, &seen.path(&self.folder)?).map(|()| true)
-    }
-
     /// All messages with their numbers.
-    fn numbered(&self) -> impl Iterator<Item = (u64, &Message)> {
+    pub(super) fn numbered(&self) -> impl Iterator<Item = (u64, &Message)> {
         (1..).zip(&self.messages)
     }
 }
 
 impl Message {
     /// The message that has this name, with its size.
-    fn measured(entry: &Entry, mailbox: &Path) -> io::Result<Message> {
+    ///
+    /// # Errors
+    /// Those of [`super::look::open_file`], and when the file cannot be read.
+    pub fn measured(entry: &Entry, mailbox: &Path) -> io::Result<Message> {
         let (stored, file) = StoredMessage::open(&entry.path(mailbox)?)?;
-        let (uid, size) = (uid(entry.base()), stored.size()?);
+        let (uid, size) = (uid(&entry.base), stored.size()?);
         Ok(Message { entry: entry.clone(), file, uid, size })
     }
 
     /// Opens the message's file.
-    fn open(&self, mailbox: &Path) -> io::Result<StoredMessage<File>> {
+    ///
+    /// # Errors
+    /// Those of [`super::look::open_file`], and when another file has its name.
+    pub fn open(&self, mailbox: &Path) -> io::Result<StoredMessage<File>> {
         match StoredMessage::open(&self.entry.path(mailbox)?)? {
             (stored, file) if file == self.file => Ok(stored),
             _ => Err(replaced()),
@@ -263,25 +182,46 @@ impl Message {
     }
 
     /// What messages are sorted by: when they came, then the rest of the name.
-    fn order(&self) -> (u64, &str, &Entry) {
-        let seconds = self.entry.name.split('.').next().unwrap_or_default();
-        (seconds.parse().unwrap_or(u64::MAX), self.entry.base(), &self.entry)
+    pub fn order(&self) -> (u64, &Entry) {
+        let seconds = self.entry.base.split('.').next().unwrap_or_default();
+        (seconds.parse().unwrap_or(u64::MAX), &self.entry)
+    }
+
+    /// Gives it a unique-id of its whole name: it has the beginning in common with another.
+    pub fn name_wholly(&mut self) {
+        self.uid = uid(&format!("{}/{}", self.entry.folder, self.entry.name()));
+    }
+
+    /// Notes where the message lies now, if its name is no longer listed.
+    pub fn find_again(&mut self, listings: &Listings, mailbox: &Path) {
+        let names = listings.named(&self.entry.base);
+        if names.contains(&self.entry) {
+            return;
+        }
+        let found = match names {
+            [one] => Some(one),
+            // Two messages may have names that differ in their flags alone.
+            _ => names.iter().find(|name| name.file(mailbox).is_ok_and(|file| file == self.file)),
+        };
+        if let Some(found) = found {
+            self.entry = found.clone();
+        }
     }
 }
 
 impl Absent {
-    /// Tells a file that is gone from one that cannot be read, for which the log has the reason.
+    /// Tells a file that is gone from one that cannot be read.
     fn because(error: io::Error) -> Absent {
-        if error.kind() == ErrorKind::NotFound {
-            return Absent::Gone;
+        match error.kind() {
+            ErrorKind::NotFound => Absent::Gone,
+            _ => Absent::Unreadable { why: error.to_string() },
         }
-        log::error!("cannot read a message: {error}");
-        Absent::Unreadable
     }
 }
 
 impl Lock {
-    fn take(locks: &Locks, folder: &Path) -> Option<Lock> {
+    /// Takes the lock; `None` while somebody else has it.
+    pub fn take(locks: &Locks, folder: &Path) -> Option<Lock> {
         let is_free =
             locks.lock().unwrap_or_else(PoisonError::into_inner).insert(folder.to_owned());
         is_free.then(|| Lock { locks: Arc::clone(locks), folder: folder.to_owned() })
@@ -294,69 +234,9 @@ impl Drop for Lock {
     }
 }
 
-/// Finds the messages of a mailbox and measures them, the oldest first. What may not be read, or is no
-/// message, is left out.
-fn collect(mailbox: &Path) -> io::Result<Vec<Message>> {
-    let mut found: HashMap<String, Vec<Message>> = HashMap::new();
-    let (mut tried, began) = (HashSet::new(), SystemTime::now());
-    let (mut listings, mut has_added, mut is_first) = (Listings::of(mailbox), true, true);
-    while let Some(entries) = listings.next(has_added)? {
-        let names = by_base(entries);
-        has_added = false;
-        // Mail that comes meanwhile is seen at the next login, or a flood of it would never end.
-        let has_come_meanwhile = |entry: &Entry| {
-            let modified = entry.metadata(mailbox).and_then(|metadata| metadata.modified());
-            !is_first && modified.is_ok_and(|modified| modified >= began)
-        };
-        for entry in entries {
-            let same = found.entry(entry.base().to_owned()).or_default();
-            // The only name with a base that is known: that message, perhaps with other flags.
-            let is_known =
-                !same.is_empty() && names.get(entry.base()).is_some_and(|names| names.len() == 1);
-            if is_known || tried.contains(entry) || has_come_meanwhile(entry) {
-                continue;
-            }
-            match Message::measured(entry, mailbox) {
-                Ok(message) if same.iter().any(|other| other.file == message.file) => {}
-                Ok(message) => {
-                    same.push(message);
-                    has_added = true;
-                }
-                // It has another name by now, or none.
-                Err(e) if e.kind() == ErrorKind::NotFound => {
-                    has_added |= same.is_empty();
-                    continue;
-                }
-                Err(e) if is_about_the_file(e.kind()) => {
-                    log::warn!("leaving out {} of {}: {e}", entry.name, mailbox.display());
-                }
-                Err(e) => return Err(at(&mailbox.join(&entry.name), e)),
-            }
-            tried.insert(entry.clone());
-        }
-        is_first = false;
-    }
-    // Two files whose names differ in their flags alone are two messages.
-    for message in found.values_mut().filter(|same| same.len() > 1).flatten() {
-        message.uid = uid(&format!("{}/{}", message.entry.folder, message.entry.name));
-    }
-    let mut messages: Vec<Message> = found.into_values().flatten().collect();
-    messages.sort_by(|a, b| a.order().cmp(&b.order()));
-    Ok(messages)
-}
-
-/// Whether an error tells of the file, and not of the disk or of the server, which has no handles left.
-fn is_about_the_file(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::PermissionDenied | ErrorKind::InvalidInput | ErrorKind::Other)
-}
-
-/// The names of a listing, by the part of them that never changes.
-fn by_base(entries: &[Entry]) -> HashMap<&str, Vec<&Entry>> {
-    let mut by_base: HashMap<&str, Vec<&Entry>> = HashMap::new();
-    for entry in entries {
-        by_base.entry(entry.base()).or_default().push(entry);
-    }
-    by_base
+/// The error for a name that belonged to a message at the login and belongs to another file now.
+pub fn replaced() -> io::Error {
+    io::Error::other("another file has its name")
 }
 
 /// Makes a unique-id of a name, hashed if it is too long or holds what a unique-id must not.
@@ -365,52 +245,6 @@ fn uid(name: &str) -> String {
         return name.to_owned();
     }
     format!("{:032x}", fnv1a(name.as_bytes()))
-}
-
-/// Notes where messages lie now whose names are no longer listed.
-fn find_again(messages: &mut [Message], entries: &[Entry], mailbox: &Path) {
-    let places = by_base(entries);
-    for message in messages {
-        if entries.binary_search(&message.entry).is_ok() {
-            continue;
-        }
-        let found = match places.get(message.entry.base()).map(Vec::as_slice) {
-            // Two messages may have names that differ in their flags alone.
-            Some(several @ [_, _, ..]) => several
-                .iter()
-                .find(|entry| entry.file(mailbox).is_ok_and(|file| file == message.file)),
-            one => one.and_then(|one| one.first()),
-        };
-        if let Some(&found) = found {
-            message.entry = found.clone();
-        }
-    }
-}
-
-/// The error for a name that belonged to a message at the login and belongs to another file now.
-fn replaced() -> io::Error {
-    io::Error::other("another file has its name")
-}
-
-/// Moves a file by a link, which is never made over another file. Some file systems have no links.
-fn move_to_free(from: &Path, to: &Path) -> io::Result<()> {
-    match fs::hard_link(from, to) {
-        Ok(()) => fs::remove_file(from),
-        // Somebody was killed between the two steps.
-        Err(_) if look::is_same_file(from, to) => fs::remove_file(from),
-        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::AlreadyExists) => Err(e),
-        Err(_) => rename_to_free(from, to),
-    }
-}
-
-/// Adds the flag S, "seen", to a message's name; flags stand in alphabetical order.
-fn with_seen(name: &str) -> String {
-    let mark = format!("{BEFORE_FLAGS}2,");
-    let (base, flags) = name.split_once(&mark).unwrap_or((name, ""));
-    let mut flags: Vec<char> = flags.chars().chain(['S']).collect();
-    flags.sort_unstable();
-    flags.dedup();
-    format!("{base}{mark}{}", flags.into_iter().collect::<String>())
 }
 
 /// The hash of Fowler, Noll and Vo in 128 bits. It is no cryptography, and need not be: the names
@@ -424,7 +258,11 @@ fn fnv1a(octets: &[u8]) -> u128 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mailboxes::StoreError;
+    use crate::mailboxes::listings::BEFORE_FLAGS;
+    use crate::mailboxes::opening::Opening;
     use crate::testing::Tree;
+    use std::fs;
 
     /// A mailbox with these files, each `place/name`, and the text in them.
     fn mailbox(tree: &Tree, files: &[(&str, &str)]) -> PathBuf {
@@ -439,7 +277,15 @@ mod tests {
     }
 
     fn open(folder: &Path) -> Maildrop {
-        Maildrop::open(folder, &Locks::default(), true).unwrap().unwrap()
+        open_beside(folder, &Locks::default()).unwrap().unwrap()
+    }
+
+    /// Opens the mailbox; `None` if somebody of `locks` has it open.
+    fn open_beside(folder: &Path, locks: &Locks) -> Result<Option<Maildrop>, StoreError> {
+        let Some(lock) = Lock::take(locks, folder) else { return Ok(None) };
+        let mut opening = Opening::new(folder, lock, true);
+        while opening.read_portion()? {}
+        Ok(Some(opening.finish()))
     }
 
     fn uids(maildrop: &Maildrop) -> Vec<String> {
@@ -521,19 +367,6 @@ mod tests {
         maildrop.mark_deleted(1).unwrap();
         assert_eq!(maildrop.update(), Updated { left: 1, failed: 0 });
         assert_eq!(files(&tree), ["cur/2.b:2,"]);
-    }
-
-    #[test]
-    fn a_file_is_not_moved_over_another_one_also_where_there_are_no_links() {
-        let tree = Tree::empty();
-        let folder = mailbox(&tree, &[("new/1.a", "one"), ("new/2.b", "two")]);
-        let (one, two) = (folder.join("new/1.a"), folder.join("new/2.b"));
-        for move_file in [move_to_free, rename_to_free] {
-            assert_eq!(move_file(&one, &two).unwrap_err().kind(), ErrorKind::AlreadyExists);
-            assert_eq!(fs::read(&two).unwrap(), b"two");
-            move_file(&one, &folder.join("new/3.c")).unwrap();
-            move_file(&folder.join("new/3.c"), &one).unwrap();
-        }
     }
 
     #[test]
@@ -626,8 +459,8 @@ mod tests {
         let path = folder.join("new/1.a");
         fs::remove_file(&path).unwrap();
         std::os::unix::fs::symlink(&path, &path).unwrap();
-        assert_eq!(maildrop.open_message(1).unwrap_err(), Absent::Unreadable);
-        assert_eq!(maildrop.retrieve(1).unwrap_err(), Absent::Unreadable);
+        assert!(matches!(maildrop.open_message(1), Err(Absent::Unreadable { .. })));
+        assert!(matches!(maildrop.retrieve(1), Err(Absent::Unreadable { .. })));
         assert!(maildrop.retrieved.is_empty());
     }
 
@@ -692,7 +525,7 @@ mod tests {
         let tree = Tree::empty();
         let (lan, an) = (tree.add("a.vn/lan"), tree.add("a.vn/an"));
         let locks = Locks::default();
-        let open = |folder: &Path| Maildrop::open(folder, &locks, true).unwrap();
+        let open = |folder: &Path| open_beside(folder, &locks).unwrap();
         let first = open(&lan).unwrap();
         assert!(open(&lan).is_none());
         assert!(open(&an).is_some());
@@ -701,7 +534,7 @@ mod tests {
         assert!(open(&lan).is_some(), "so does the end of a session");
         fs::remove_dir(lan.join("new")).unwrap();
         fs::write(lan.join("new"), "no folder").unwrap();
-        assert!(Maildrop::open(&lan, &locks, true).is_err());
+        assert!(open_beside(&lan, &locks).is_err());
         fs::remove_file(lan.join("new")).unwrap();
         assert!(open(&lan).is_some(), "so does a failure");
     }

@@ -9,8 +9,10 @@ mod look;
 mod maildrop;
 mod note;
 mod open_files;
+mod opening;
 pub mod startup;
 mod stored_message;
+mod update;
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -18,12 +20,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use delivery::Delivery;
-pub use maildrop::{Absent, Maildrop, Updated};
+pub use maildrop::{Absent, Maildrop};
 pub use stored_message::StoredMessage;
+pub use update::Updated;
 
 use delivery::{at, is_our_name};
-use maildrop::Locks;
+use maildrop::{Lock, Locks};
 use open_files::{OpenFiles, Reserved};
+use opening::Opening;
 
 use crate::address::{Address, ForwardPath, is_domain, parse_forward_path};
 
@@ -126,12 +130,10 @@ impl MailboxTree {
         Ok(if mailboxes.len() == 1 { mailboxes.pop() } else { None })
     }
 
-    /// Opens a mailbox to collect its mail; `None` if somebody else does so now.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    pub fn open(&self, mailbox: &Mailbox) -> Result<Option<Maildrop>, StoreError> {
-        Maildrop::open(&mailbox.folder, &self.locks, self.sync).map_err(StoreError::logged)
+    /// Begins to open a mailbox; `None` if somebody else has it open.
+    pub fn open<'a>(&self, mailbox: &'a Mailbox) -> Option<Opening<'a>> {
+        let lock = Lock::take(&self.locks, &mailbox.folder)?;
+        Some(Opening::new(&mailbox.folder, lock, self.sync))
     }
 
     /// Reserves the files for a message with so many recipients; `None` while too many are open.
@@ -356,7 +358,7 @@ mod tests {
             "b.vn/lan",
             "b.vn/an",
             "a.vn/postmaster",
-            "A.vn/upper",
+            "C.vn/upper",
             ".git/x",
             "b.vn/.x",
             "my_b.vn/lan",

@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::login::Password;
 
 /// A command whose syntax is right. Messages are named by their number, from 1.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Command {
     User(String),
     Pass(Password),

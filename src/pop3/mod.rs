@@ -20,12 +20,12 @@ use self::reply::Reply;
 use self::session::{State, Step};
 use crate::channel::recording::Recording;
 use crate::channel::transcript::Transcript;
-use crate::channel::wire::{Deadline, Late};
+use crate::channel::wire::{Deadline, Late, Wire};
 use crate::channel::{Channel, Ended};
 use crate::config::Config;
 use crate::counted::counted;
 use crate::login::{Guesses, Login, Logins, Password};
-use crate::mailboxes::{MailboxTree, Maildrop, StoredMessage};
+use crate::mailboxes::{Absent, Mailbox, MailboxTree, Maildrop, StoredMessage};
 
 /// So many refusals in a row end the session, without an update.
 const MAX_ERRORS: usize = 20;
@@ -46,6 +46,8 @@ pub struct Context<'a> {
     pub config: &'a Config,
     pub mailboxes: &'a MailboxTree,
     pub deadline: &'a Deadline,
+    /// The client's socket; a test may have none.
+    pub wire: Option<&'a Wire<'a>>,
     /// The passwords that are tried now, by this client and all others.
     pub guesses: &'a Guesses,
     /// How long the refusal of a wrong password waits.
@@ -84,7 +86,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
     pub fn run(&mut self) -> Ended {
         match self.converse() {
             Ended::Late(Late::Stopping) => {
-                self.channel.record("do: stop");
+                self.channel.transcript.record("do: stop");
                 self.send_last(&reply::STOPPING)
             }
             // Nothing is said: RFC 1939 §3 wants it so.
@@ -121,11 +123,11 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
         }
         let heard = self.channel.hear_command(MAX_COMMAND_LINE)?;
         let parsed = command::parse(&heard, config);
-        self.note_heard(&parsed);
+        self.note_heard(&parsed, state.name());
         let command = match parsed {
             Ok(Command::User(_) | Command::Pass(_)) if !config.is_trusted(client, local) => {
                 let how = format_args!("--trust {client} allows it");
-                self.channel.warn(format_args!("no login from another machine: {how}"));
+                self.channel.transcript.warn(format_args!("no login from another machine: {how}"));
                 return self.answer(state, &reply::ANOTHER_MACHINE);
             }
             Ok(command) => command,
@@ -134,11 +136,8 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
         log::trace!("[{session}] in {}: {command:?}", state.name());
         match state.step(command) {
             Step::Reply(state, reply) => self.answer(state, &reply),
-            Step::LogIn(user, password) => match self.log_in(&user, &password) {
-                Ok(maildrop) => {
-                    let reply = reply::logged_in(&maildrop);
-                    self.answer(State::Transaction(maildrop), &reply)
-                }
+            Step::LogIn(user, password) => match self.check(&user, &password) {
+                Ok(mailbox) => self.log_in(&mailbox),
                 Err(refusal) => self.answer(State::START, &refusal),
             },
             Step::Retrieve(mut maildrop, number) => match maildrop.retrieve(number) {
@@ -147,7 +146,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
                     self.send_message(stored, None)?;
                     Ok(State::Transaction(maildrop))
                 }
-                Err(absent) => self.answer(State::Transaction(maildrop), &reply::absent(absent)),
+                Err(absent) => self.refuse(maildrop, absent),
             },
             Step::Top(mut maildrop, number, lines) => match maildrop.open_message(number) {
                 Ok(stored) => {
@@ -155,7 +154,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
                     self.send_message(stored, Some(lines))?;
                     Ok(State::Transaction(maildrop))
                 }
-                Err(absent) => self.answer(State::Transaction(maildrop), &reply::absent(absent)),
+                Err(absent) => self.refuse(maildrop, absent),
             },
             Step::Update(maildrop) => {
                 let updated = maildrop.update();
@@ -167,36 +166,75 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
 
     /// Notes the command that was heard, and no password: what was not understood may be one that was
     /// mistyped.
-    fn note_heard(&mut self, parsed: &Result<Command, Reply>) {
+    fn note_heard(&mut self, parsed: &Result<Command, Reply>, state: &str) {
         match parsed {
-            Ok(Command::Pass(_)) => self.channel.note_secret("PASS *"),
-            Ok(_) => self.channel.note_heard(),
-            Err(_) => self.channel.note_hidden(),
+            Ok(Command::Pass(_)) => self.channel.note_secret("PASS *", state),
+            Ok(_) => self.channel.note_heard(state),
+            Err(_) => self.channel.note_hidden(state),
         }
     }
 
-    /// Opens the mailbox of `user`, if the password is right and nobody else has it open.
+    /// The mailbox of `user`, if the password is right.
     ///
     /// # Errors
     /// The reply that refuses the login.
-    fn log_in(&mut self, user: &str, password: &Password) -> Result<Maildrop, Reply> {
-        let Context { session, mailboxes, deadline, .. } = self.context;
-        let login = self.logins.check(user, password, deadline).map_err(reply::cannot_open)?;
-        let mailbox = match login {
-            Login::Right(mailbox) => mailbox,
-            Login::Wrong => return Err(reply::WRONG_PASSWORD),
-            Login::WrongTooOften => return Err(reply::WRONG_PASSWORD.and_close()),
-            Login::NotChecked => return Err(reply::LOGIN_DELAY),
-        };
+    fn check(&mut self, user: &str, password: &Password) -> Result<Mailbox, Reply> {
+        let deadline = self.context.deadline;
+        match self.logins.check(user, password, deadline).map_err(reply::cannot_open)? {
+            Login::Right(mailbox) => Ok(mailbox),
+            Login::Wrong => Err(reply::WRONG_PASSWORD),
+            Login::WrongTooOften => Err(reply::WRONG_PASSWORD.and_close()),
+            Login::NotChecked => Err(reply::LOGIN_DELAY),
+        }
+    }
+
+    /// Opens the mailbox, if nobody else has it open. That may take long: between its portions this
+    /// looks whether the client is still there.
+    fn log_in(&mut self, mailbox: &Mailbox) -> Result<State, Ended> {
+        let Context { session, mailboxes, .. } = self.context;
         let address = mailbox.address();
-        let Some(maildrop) = mailboxes.open(&mailbox).map_err(reply::cannot_open)? else {
+        let Some(mut opening) = mailboxes.open(mailbox) else {
             let why = "another session has the mailbox open";
-            self.channel.warn(format_args!("no login as {address}: {why}"));
-            return Err(reply::IN_USE);
+            self.channel.transcript.warn(format_args!("no login as {address}: {why}"));
+            return self.answer(State::START, &reply::IN_USE);
         };
+        loop {
+            match opening.read_portion() {
+                Ok(true) => self.look()?,
+                Ok(false) => break,
+                Err(error) => return self.answer(State::START, &reply::cannot_open(error)),
+            }
+        }
+        let maildrop = opening.finish();
         let count = counted(maildrop.kept().count(), "message");
         log::info!("[{session}] {address} logged in, {count}");
-        Ok(maildrop)
+        let reply = reply::logged_in(&maildrop);
+        self.answer(State::Transaction(maildrop), &reply)
+    }
+
+    /// Looks whether the conversation is to go on.
+    ///
+    /// # Errors
+    /// When the server is stopping, or the client has closed its side and none of its commands waits.
+    fn look(&self) -> Result<(), Ended> {
+        let Context { deadline, wire, .. } = self.context;
+        // The time of the line that was heard is over; its answer may take longer.
+        deadline.restart();
+        if let Some(late) = deadline.late() {
+            return Err(Ended::Late(late));
+        }
+        match wire {
+            Some(wire) if self.channel.may_wait() => Ok(wire.look()?),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Answers that a message is not there. If it cannot be read, the log has the reason.
+    fn refuse(&mut self, maildrop: Maildrop, absent: Absent) -> Result<State, Ended> {
+        if let Absent::Unreadable { why } = &absent {
+            self.channel.transcript.warn(format_args!("cannot read a message: {why}"));
+        }
+        self.answer(State::Transaction(maildrop), &reply::absent(absent))
     }
 
     /// Sends a message up to its final dot: all of it, or its header and so many lines of its body.

@@ -247,7 +247,7 @@ pub fn absent(absent: Absent) -> Reply {
         Absent::Gone => Reply::err(
             "Another program has removed that message; QUIT and log in again (RFC 1939 5)",
         ),
-        Absent::Unreadable => {
+        Absent::Unreadable { .. } => {
             Reply::err("That message cannot be read now; try again later (RFC 1939 5)")
         }
     }

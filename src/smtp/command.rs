@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::login::Password;
 
 /// A command whose syntax is right (§4.1.1).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Command {
     /// With the client's name, if it gave one.
     Helo(Option<String>),

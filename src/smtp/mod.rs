@@ -126,7 +126,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
         self.count_command()?;
         let heard = self.channel.hear_command(MAX_COMMAND_LINE)?;
         let parsed = command::parse(&heard, self.context.config);
-        self.note_heard(&parsed);
+        self.note_heard(&parsed, state.name());
         let (command, tolerated) = match parsed {
             Ok(parsed) => parsed,
             Err(refusal) => return self.answer(state, &refusal),
@@ -173,18 +173,20 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
 
     /// Notes the command that was heard, and no password. Where passwords are taken, what was not
     /// understood may be one that was mistyped.
-    fn note_heard(&mut self, parsed: &Result<(Command, Tolerated), Reply>) {
+    fn note_heard(&mut self, parsed: &Result<(Command, Tolerated), Reply>, state: &str) {
         let takes_none = self.context.access == Access::Everybody;
         match parsed {
-            Ok((Command::Auth(Mechanism::Plain, None), _)) => self.channel.note_heard(),
+            Ok((Command::Auth(Mechanism::Plain, None), _)) => self.channel.note_heard(state),
             Ok((Command::Auth(Mechanism::Plain, Some(response)), _)) => {
                 let shown = plain::without_password(response);
-                self.channel.note_secret(&format!("AUTH PLAIN {shown}"));
+                self.channel.note_secret(&format!("AUTH PLAIN {shown}"), state);
             }
-            Ok((Command::Auth(Mechanism::Unknown, _), _)) => self.channel.note_secret("AUTH *"),
-            Ok(_) => self.channel.note_heard(),
-            Err(_) if takes_none && !self.has_heard_secret() => self.channel.note_heard(),
-            Err(_) => self.channel.note_hidden(),
+            Ok((Command::Auth(Mechanism::Unknown, _), _)) => {
+                self.channel.note_secret("AUTH *", state)
+            }
+            Ok(_) => self.channel.note_heard(state),
+            Err(_) if takes_none && !self.has_heard_secret() => self.channel.note_heard(state),
+            Err(_) => self.channel.note_hidden(state),
         }
     }
 
@@ -239,9 +241,9 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
             Heard::TlsHello => Err(reply::TLS_HELLO),
         };
         match &response {
-            Ok(response) => self.channel.note_secret(&plain::without_password(response)),
-            Err(refusal) if *refusal == reply::CANCELLED => self.channel.note_heard(),
-            Err(_) => self.channel.note_hidden(),
+            Ok(response) => self.channel.note_secret(&plain::without_password(response), "AUTH"),
+            Err(refusal) if *refusal == reply::CANCELLED => self.channel.note_heard("AUTH"),
+            Err(_) => self.channel.note_hidden("AUTH"),
         }
         Ok(response)
     }
@@ -344,7 +346,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
                 reply::OK
             }
             Err(reply) => {
-                self.channel.warn(format_args!("{size} from {sender} refused: {reply}"));
+                self.channel.transcript.warn(format_args!("{size} from {sender} refused: {reply}"));
                 reply
             }
         }
@@ -364,7 +366,12 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
         if reply.closes() {
             return Err(Ended::Done);
         }
-        self.errors = if reply.is_permanent_failure() { self.errors + 1 } else { 0 };
+        if reply.is_permanent_failure() {
+            self.errors += 1;
+        } else if reply.code / 100 != 3 {
+            // 334 and 354 ask for more; they are no answer yet (§4.2.1).
+            self.errors = 0;
+        }
         if self.errors < MAX_ERRORS {
             return Ok(());
         }
@@ -375,7 +382,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
     /// Tells the client why no more line is waited for.
     fn explain(&mut self, late: Late) -> Ended {
         if late == Late::Stopping {
-            self.channel.record("do: stop");
+            self.channel.transcript.record("do: stop");
         }
         self.send_last(&reply::late(late, self.context.config))
     }

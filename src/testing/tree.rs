@@ -1,5 +1,6 @@
 //! A temporary mailbox tree, removed again at the end.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::{env, fs, process};
@@ -28,10 +29,18 @@ impl Tree {
 
     /// A tree without mailboxes.
     pub fn empty() -> Tree {
-        let count = COUNTER.fetch_add(1, Ordering::Relaxed);
-        let root = env::temp_dir().join(format!("mini-smtpd-{}-{count}", process::id()));
-        fs::create_dir(&root).unwrap();
-        Tree { root }
+        loop {
+            let count = COUNTER.fetch_add(1, Ordering::Relaxed);
+            let root = env::temp_dir().join(format!("mini-smtpd-{}-{count}", process::id()));
+            match fs::create_dir(&root) {
+                // A test that was killed left it, and its process's number was given again.
+                Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
+                result => {
+                    result.unwrap();
+                    return Tree { root };
+                }
+            }
+        }
     }
 
     /// Makes a mailbox, given as `domain/user`.

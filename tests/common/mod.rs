@@ -41,13 +41,23 @@ impl Server {
     }
 
     pub fn start_in(tree: Tree, flags: &str) -> Server {
-        Server::spawn(Command::new(BINARY), tree, flags)
+        let mut command = Command::new(BINARY);
+        command.env_remove("RUST_LOG");
+        Server::spawn(command, tree, flags)
     }
 
     /// Starts a server from a shell that says `first` before (a `ulimit`, for example).
     pub fn start_after(first: &str, tree: Tree, flags: &str) -> Server {
         let mut command = Command::new("sh");
         command.args(["-c", &format!("{first}; exec \"$0\" \"$@\""), BINARY]);
+        command.env_remove("RUST_LOG");
+        Server::spawn(command, tree, flags)
+    }
+
+    /// Starts a server whose log has this level, as `RUST_LOG` takes it.
+    pub fn start_logging(level: &str, tree: Tree, flags: &str) -> Server {
+        let mut command = Command::new(BINARY);
+        command.env("RUST_LOG", level);
         Server::spawn(command, tree, flags)
     }
 
@@ -55,7 +65,7 @@ impl Server {
         // The usual ports would be the same for every server. A later flag counts.
         command.args(["--listen", "127.0.0.1:0", "--pop3", "off", "--mailboxes"]).arg(tree.root());
         command.args(flags.split_whitespace());
-        command.stdout(Stdio::piped()).stderr(Stdio::piped()).env_remove("RUST_LOG");
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut first = String::new();

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::thread;
 
 use crate::common::pop3::POP3;
-use crate::common::{Server, Tree};
+use crate::common::{BINARY, Server, Tree};
 use crate::{lab, play, play_text, write};
 
 #[test]
@@ -125,10 +125,14 @@ fn a_server_that_is_not_there_or_hangs_is_told_as_such() {
     let folder = Tree::empty();
     let file = write(&folder, "a.txt", "S: 220 *\n");
     let file = file.to_str().unwrap();
+    folder.add("a.vn/b");
+    let tree = folder.root().display();
     // Nobody accepts its connections: it hangs.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let hanging = listener.local_addr().unwrap().to_string();
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    // It listens, but not at the port that it was given.
+    let elsewhere = format!("'{BINARY}' --listen 127.0.0.1:0 --pop3 off --mailboxes '{tree}'");
     // They wait at the same time.
     thread::scope(|scope| {
         for (server, wanted) in [
@@ -139,7 +143,7 @@ fn a_server_that_is_not_there_or_hangs_is_told_as_such() {
                 ["--start", "/no/such/program {port}"],
                 format!("{file}:1: no server: cannot run /no/such"),
             ),
-            (["--start", "sleep 9"], format!("{file}:1: no server: nobody at 127.0.0.1")),
+            (["--start", &elsewhere], format!("{file}:1: no server: nobody at 127.0.0.1")),
         ] {
             scope.spawn(move || {
                 let (status, said) =
@@ -156,8 +160,11 @@ fn what_is_no_task_is_one_line_that_says_what_is() {
     for (args, wanted) in [
         (&[][..], "say what to do: talk, record, play or help"),
         (&["paly", "a.md"], "paly is unknown; lab help lists what there is"),
-        (&["talk", "a", "b"], "lab help shows the form"),
+        (&["talk", "a", "b", "c"], "lab help shows the form"),
         (&["talk", "nowhere"], "nowhere is no HOST:PORT"),
+        (&["talk", ""], "is no HOST:PORT"),
+        (&["talk", "127.0.0.1", ""], "127.0.0.1: is no HOST:PORT"),
+        (&["play"], "name a conversation, as in lab play README.md"),
         (&["record"], "lab help shows the form"),
         (&["play", "--patience", "soon", "a.md"], "--patience: \"soon\" is no time"),
         (&["play", "--fast", "a.md"], "unknown flag --fast"),

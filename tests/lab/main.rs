@@ -5,6 +5,7 @@ mod common;
 mod conversation;
 mod differences;
 mod documents;
+mod home;
 mod recordings;
 
 use std::fs;

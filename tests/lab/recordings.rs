@@ -2,11 +2,11 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::common::{Server, Tree, wait_until};
-use crate::{LAB, play, play_text};
+use crate::{LAB, lab, play, play_text, write};
 
 #[test]
 fn a_recorded_session_can_be_played() {
@@ -140,15 +140,6 @@ fn what_is_typed_is_sent_and_written_down() {
     let server = Server::start("");
     let folder = Tree::empty();
     let saved = folder.root().join("saved.txt");
-    let mut talk = Command::new(LAB)
-        .arg("record")
-        .arg(&saved)
-        .arg(server.port.to_string())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut keyboard = talk.stdin.take().unwrap();
     let typed = [
         "HELO me",
         "FROB\u{8}",
@@ -158,21 +149,77 @@ fn what_is_typed_is_sent_and_written_down() {
         "an empty line\n\n.",
         "QUIT",
     ];
-    for (heard, line) in typed.iter().enumerate() {
-        // A person waits for the answer, and before the first line for the greeting.
-        wait_until("the server has answered", || {
-            let text = fs::read_to_string(&saved).unwrap_or_default();
-            text.lines().filter(|line| line.starts_with("S: ")).count() > heard
-        });
-        writeln!(keyboard, "{line}").unwrap();
-    }
-    let output = talk.wait_with_output().unwrap();
-    assert!(output.status.success());
-    let said = String::from_utf8(output.stdout).unwrap();
+    let said = type_lines(&saved, server.port, &typed);
     assert!(said.contains("C: FROB\\u{8}\nS: 500 Your Backspace key"), "{said}");
     assert_eq!(server.tree.mail("nuce.edu.vn/hung").len(), 1);
     let text = fs::read_to_string(&saved).unwrap();
     let (status, said) = play(&[], &[saved]);
     assert_eq!(status, Some(0), "{text}{said}");
     assert!(text.contains("C! FROB\\x08\\r\\n\n") && text.ends_with("S: (closed)\n"), "{text}");
+}
+
+#[test]
+fn what_is_typed_to_a_pop3_server_can_be_played_and_holds_no_password() {
+    let (folder, tree) = (Tree::empty(), Tree::new());
+    let new = tree.add("nuce.edu.vn/hung/new");
+    fs::write(new.with_file_name("password"), "secret").unwrap();
+    let server = Server::start_in(tree, "--pop3 127.0.0.1:0");
+    let saved = folder.root().join("saved.txt");
+    let typed = ["USER hung", "pass secret", "STAT", "QUIT"];
+    type_lines(&saved, server.pop3.unwrap(), &typed);
+    let text = fs::read_to_string(&saved).unwrap();
+    assert!(text.starts_with("port: pop3\nS: +OK "), "{text}");
+    assert!(text.contains("\nC: pass *\n") && !text.contains("secret"), "{text}");
+    let text = format!("file: nuce.edu.vn/hung/password = *\n{text}");
+    let (status, said) = play_text(&folder, "again.txt", &text);
+    assert_eq!(status, Some(0), "{text}{said}");
+}
+
+#[test]
+fn what_is_typed_on_the_port_for_submission_holds_no_password() {
+    let server = Server::start("--submission 127.0.0.1:0");
+    let folder = Tree::empty();
+    let saved = folder.root().join("saved.txt");
+    let typed =
+        ["EHLO me", "auth plain AGh1bmcAc2VjcmV0", "AUTH PLAIN", "AGh1bmcAc2VjcmV0", "QUIT"];
+    type_lines(&saved, server.submission.unwrap(), &typed);
+    let text = fs::read_to_string(&saved).unwrap();
+    assert!(text.contains("C: auth plain *\nS: 535 ") && !text.contains("AGh1"), "{text}");
+    assert!(text.contains("C: AUTH PLAIN\nS: 334") && text.contains("\nC: *\nS: 535 "), "{text}");
+}
+
+#[test]
+fn a_file_that_is_there_is_not_recorded_over() {
+    let server = Server::start("");
+    let folder = Tree::empty();
+    let file = write(&folder, "1-lan.smtp.txt", "# my homework\n");
+    let (status, said) = lab(&["record", file.to_str().unwrap(), &server.port.to_string()]);
+    assert_eq!(status, Some(2), "{said}");
+    assert!(said.contains("is there already") && said.lines().count() == 1, "{said}");
+    assert_eq!(fs::read_to_string(file).unwrap(), "# my homework\n");
+}
+
+/// Types these lines, as a person does who waits for each reply, and gives what was on the screen.
+fn type_lines(saved: &Path, port: u16, lines: &[&str]) -> String {
+    let mut talk = Command::new(LAB)
+        .arg("record")
+        .arg(saved)
+        .arg(port.to_string())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut keyboard = talk.stdin.take().unwrap();
+    for (heard, line) in lines.iter().enumerate() {
+        wait_until("the server has answered", || {
+            let text = fs::read_to_string(saved).unwrap_or_default();
+            // A line such as `S: 250-SIZE` is not the last of its reply.
+            let is_last = |line: &&str| line.starts_with("S: ") && line.get(6..7) != Some("-");
+            text.lines().filter(is_last).count() > heard
+        });
+        writeln!(keyboard, "{line}").unwrap();
+    }
+    let output = talk.wait_with_output().unwrap();
+    assert!(output.status.success());
+    String::from_utf8(output.stdout).unwrap()
 }

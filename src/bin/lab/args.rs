@@ -12,14 +12,15 @@ lab: talks with a mail server, and plays conversations against it
 
   lab talk [WHERE]              type a conversation: each line is sent with CRLF
   lab record FILE [WHERE]       the same, and write it to FILE
-  lab play [FLAG]... FILE...    play conversations, each against a fresh server of this project,
-                                and say where it differs from them
+  lab play [FLAG]... FILE...    play conversations, each against a fresh server, and say where it
+                                differs from them
   lab help                      print this
 
 WHERE is a port, HOST:PORT, pop3 (127.0.0.1:1110), or submission (127.0.0.1:1587); without it,
-127.0.0.1:2525.
+127.0.0.1:2525. Ctrl-C leaves.
 FILE is a conversation, or a Markdown file with smtp or pop3 blocks, or a folder of such files;
-docs/conversations.md describes them. Instead of a fresh server:
+docs/conversations.md describes them. The server and its mailboxes are found beside lab, in the
+current folder or above; where there is a Cargo.toml, the server is built first. Instead of it:
 
   --against HOST:PORT   play against a server that runs already
   --submission HOST:PORT  ... and lets users log in here
@@ -51,6 +52,8 @@ pub enum Task {
     Talk {
         address: SocketAddr,
         file: Option<PathBuf>,
+        /// Whether the port is the one for submission, which no greeting tells.
+        submission: bool,
     },
     Play(Play),
 }
@@ -77,6 +80,8 @@ pub fn parse(args: Vec<String>) -> Result<Task, String> {
         ["help" | "--help" | "-h", ..] | [_, "--help" | "-h"] => Ok(Task::Help),
         ["talk"] => talk(SMTP, None),
         ["talk", address] => talk(address, None),
+        // As telnet has it.
+        ["talk", host, port] => talk(&format!("{host}:{port}"), None),
         ["record", file] => talk(SMTP, Some(file)),
         ["record", file, address] => talk(address, Some(file)),
         ["play", rest @ ..] => parse_play(rest).map(Task::Play),
@@ -87,6 +92,7 @@ pub fn parse(args: Vec<String>) -> Result<Task, String> {
 }
 
 fn talk(place: &str, file: Option<&str>) -> Result<Task, String> {
+    let submission = place == "submission";
     let place = match place {
         "smtp" => SMTP.to_owned(),
         "submission" => SUBMISSION.to_owned(),
@@ -94,7 +100,7 @@ fn talk(place: &str, file: Option<&str>) -> Result<Task, String> {
         port if port.parse::<u16>().is_ok() => format!("127.0.0.1:{port}"),
         place => place.to_owned(),
     };
-    Ok(Task::Talk { address: resolve(&place)?, file: file.map(PathBuf::from) })
+    Ok(Task::Talk { address: resolve(&place)?, file: file.map(PathBuf::from), submission })
 }
 
 fn parse_play(words: &[&str]) -> Result<Play, String> {
@@ -133,6 +139,8 @@ fn parse_play(words: &[&str]) -> Result<Play, String> {
 
 /// Makes an address of `HOST:PORT`.
 fn resolve(text: &str) -> Result<SocketAddr, String> {
-    let found = text.to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
+    // `localhost` is ::1, too, and there nobody listens.
+    let addresses = text.to_socket_addrs().ok();
+    let found = addresses.and_then(|addresses| addresses.min_by_key(SocketAddr::is_ipv6));
     found.ok_or_else(|| format!("{text} is no HOST:PORT that can be found; try 127.0.0.1:2525"))
 }

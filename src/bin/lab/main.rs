@@ -6,6 +6,7 @@
 mod args;
 mod client;
 mod compare;
+mod home;
 mod octets;
 mod options;
 mod play;
@@ -52,13 +53,18 @@ fn run(task: Task) -> Result<bool, String> {
             print!("{}", args::HELP);
             Ok(true)
         }
-        Task::Talk { address, file } => talk::talk(address, file.as_deref()).map(|()| true),
+        Task::Talk { address, file, submission } => {
+            talk::talk(address, file.as_deref(), submission).map(|()| true)
+        }
         Task::Play(play) => play_files(play),
     }
 }
 
 /// Plays the conversations in these files, and returns whether all passed.
 fn play_files(wanted: Play) -> Result<bool, String> {
+    if wanted.files.is_empty() {
+        return Err("name a conversation, as in lab play README.md".into());
+    }
     let mut conversations = Vec::new();
     for file in &all_files(&wanted.files)? {
         let octets = fs::read(file).map_err(|e| format!("{file}: {e}"))?;
@@ -71,10 +77,13 @@ fn play_files(wanted: Play) -> Result<bool, String> {
     }
     let against = match (wanted.against, wanted.start) {
         (Some(address), None) => Against::Running(address, wanted.mailboxes),
-        (None, Some(command)) => Against::Started(Template::parse(&command)),
+        (None, Some(command)) => {
+            Against::Started(Template::parse(&command, home::mailboxes(&home::find()?)))
+        }
         (None, None) => {
-            let binary = server::build().map_err(|e| e.to_string())?;
-            Against::Started(Template::of_binary(&binary))
+            let home = home::find()?;
+            let binary = home::server(&home)?;
+            Against::Started(Template::of_binary(&binary, home::mailboxes(&home)))
         }
         (Some(_), Some(_)) => return Err("--against and --start exclude each other".into()),
     };

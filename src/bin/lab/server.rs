@@ -1,31 +1,34 @@
 //! The server under test: started for one conversation, over a mailbox tree of its own.
 
 use std::fs::{self, File};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use std::{env, process, thread};
 
 use crate::script::{Conversation, Protocol};
 
-/// The project that this program was built in; its mailboxes and its server are the default.
-pub const PROJECT: &str = env!("CARGO_MANIFEST_DIR");
-
 /// Ports that no system gives to a client or to who asks for any port: each of those might take one
 /// before the server does.
 const PORTS: Range<u32> = 16_000..32_000;
 
 static COUNTER: AtomicU32 = AtomicU32::new(0);
-static NEXT_PORT: AtomicU32 = AtomicU32::new(0);
+/// Every process begins to look at another place; `RandomState` is std's source of random bits.
+static NEXT_PORT: LazyLock<AtomicU32> =
+    LazyLock::new(|| AtomicU32::new(RandomState::new().build_hasher().finish() as u32));
 
 /// A command line with `{port}`, `{submission}`, `{pop3}`, `{mailboxes}` and `{flags}` still in it.
 #[derive(Debug, Clone)]
 pub struct Template {
     words: Vec<String>,
+    /// The mailbox tree of which each server gets a copy.
+    mailboxes: PathBuf,
 }
 
 /// A server that was started, and is ended when this is dropped.
@@ -44,7 +47,7 @@ struct Folder(PathBuf);
 
 impl Template {
     /// Cuts a command line into words at its blanks; quotes hold a word together.
-    pub fn parse(line: &str) -> Template {
+    pub fn parse(line: &str, mailboxes: PathBuf) -> Template {
         let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
         for c in line.chars() {
             match (quote, c) {
@@ -58,15 +61,16 @@ impl Template {
             }
         }
         words.extend(word);
-        Template { words }
+        Template { words, mailboxes }
     }
 
-    /// The command line of this project's own server at `binary`.
-    pub fn of_binary(binary: &Path) -> Template {
+    /// The command line of mini-smtpd at `binary`.
+    pub fn of_binary(binary: &Path, mailboxes: PathBuf) -> Template {
         let binary = binary.to_string_lossy().into_owned();
         let rest = "--listen 127.0.0.1:{port} --submission {submission} --pop3 {pop3} \
                     --mailboxes {mailboxes} {flags}";
-        Template { words: [binary].into_iter().chain(rest.split(' ').map(str::to_owned)).collect() }
+        let words = [binary].into_iter().chain(rest.split(' ').map(str::to_owned)).collect();
+        Template { words, mailboxes }
     }
 
     /// Whether `{name}` stands in it.
@@ -91,14 +95,14 @@ impl Template {
 }
 
 impl Server {
-    /// Starts a server on a free port over a fresh copy of the project's mailbox tree, and on others
-    /// for what else the conversation needs.
+    /// Starts a server on a free port over a fresh copy of the mailbox tree, and on others for what
+    /// else the conversation needs.
     ///
     /// # Errors
     /// When the command cannot be run, or there is no room for the tree.
     pub fn start(template: &Template, conversation: &Conversation) -> io::Result<Server> {
         let folder = Folder::new()?;
-        copy_tree(&Path::new(PROJECT).join("mailboxes"), &folder.0.join("mailboxes"))?;
+        copy_tree(&template.mailboxes, &folder.0.join("mailboxes"))?;
         let port = free_port()?;
         let place = |protocol| -> io::Result<Option<SocketAddr>> {
             let port = conversation.needs(protocol).then(free_port).transpose()?;
@@ -197,32 +201,11 @@ impl Drop for Folder {
     }
 }
 
-/// Builds this project's server in a target folder of its own, and says where it is. (Windows locks
-/// a program that runs, and somebody may be running the one in the usual folder.)
-///
-/// # Errors
-/// When cargo fails; what it says is on the terminal.
-pub fn build() -> io::Result<PathBuf> {
-    let target = Path::new(PROJECT).join("target").join("lab");
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
-        .args(["build", "--quiet", "--bin", "mini-smtpd", "--manifest-path"])
-        .arg(Path::new(PROJECT).join("Cargo.toml"))
-        .arg("--target-dir")
-        .arg(&target)
-        .status()?;
-    if !status.success() {
-        return Err(io::Error::other("the server cannot be built"));
-    }
-    Ok(target.join("debug").join(format!("mini-smtpd{}", env::consts::EXE_SUFFIX)))
-}
-
-/// A port that is free and was not given before. Every process begins to look at another place.
+/// A port that is free and was not given before.
 fn free_port() -> io::Result<u16> {
     for _ in PORTS {
         let next = NEXT_PORT.fetch_add(1, Ordering::Relaxed);
-        let offset = process::id().wrapping_mul(101).wrapping_add(next) % PORTS.len() as u32;
-        let port = (PORTS.start + offset) as u16;
+        let port = (PORTS.start + next % PORTS.len() as u32) as u16;
         if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
             return Ok(port);
         }

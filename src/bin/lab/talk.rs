@@ -1,31 +1,40 @@
 //! A line client for those without a good telnet: what is typed is sent with CRLF.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, IsTerminal, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, IsTerminal, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use crate::client::visible;
+use crate::home;
+
 /// How long the server may still speak after the last line that was typed.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// The conversation's file, if one is kept.
-type Record = Arc<Mutex<Option<File>>>;
+type Record = Arc<Mutex<Notes>>;
+
+struct Notes {
+    file: Option<File>,
+    /// Whether the next line that is typed is a password.
+    awaits_secret: bool,
+}
 
 /// Talks with the server at `address` until one of the two hangs up.
 ///
 /// # Errors
 /// When nobody is there, or the file cannot be made.
-pub fn talk(address: SocketAddr, file: Option<&Path>) -> Result<(), String> {
-    let create = |path: &Path| {
-        File::create(path).map_err(|e| format!("cannot write {}: {e}", path.display()))
-    };
-    let record = file.map(create).transpose()?;
-    let record = Arc::new(Mutex::new(record));
-    let stream = TcpStream::connect_timeout(&address, LAST_WORDS)
-        .map_err(|e| format!("nobody at {address}: {e}; is the server running? (cargo run)"))?;
+pub fn talk(address: SocketAddr, file: Option<&Path>, submission: bool) -> Result<(), String> {
+    let stream =
+        TcpStream::connect_timeout(&address, LAST_WORDS).map_err(|e| nobody(address, &e))?;
+    let file = file.map(create).transpose()?;
+    let record = Arc::new(Mutex::new(Notes { file, awaits_secret: false }));
+    if submission {
+        note(&record, "port: submission");
+    }
     let listener = stream.try_clone().map_err(|e| e.to_string())?;
     let prompts = io::stdin().is_terminal();
     let listening = {
@@ -38,45 +47,72 @@ pub fn talk(address: SocketAddr, file: Option<&Path>) -> Result<(), String> {
     Ok(())
 }
 
+/// Says that there is no server, and what to do.
+fn nobody(address: SocketAddr, error: &io::Error) -> String {
+    let server = if home::is_run_by_cargo() {
+        "cargo run".to_owned()
+    } else {
+        Path::new(".").join("mini-smtpd").display().to_string()
+    };
+    format!("nobody at {address}; start the server first, in another window: {server}   ({error})")
+}
+
+/// Makes the conversation's file. One that is there may be somebody's homework.
+fn create(path: &Path) -> Result<File, String> {
+    File::create_new(path).map_err(|e| match e.kind() {
+        ErrorKind::AlreadyExists => {
+            format!("{} is there already; remove it, or name another", path.display())
+        }
+        _ => format!("cannot write {}: {e}", path.display()),
+    })
+}
+
 /// Prints what the server says, until it hangs up.
 fn listen(stream: TcpStream, record: &Record, prompts: bool) {
     let mut reader = BufReader::new(stream);
     let mut line = Vec::new();
+    let mut is_first = true;
     while matches!(reader.read_until(b'\n', &mut line), Ok(1..)) {
         let text = String::from_utf8_lossy(line.trim_ascii_end()).into_owned();
-        // The prompt that stood there is written over.
-        println!(
-            "{}S: {}",
-            if prompts { "\r" } else { "" },
-            crate::client::visible(text.as_bytes())
-        );
+        if std::mem::take(&mut is_first) && text.starts_with(['+', '-']) {
+            note(record, "port: pop3");
+        }
+        show(prompts, &visible(text.as_bytes()));
         note(record, &format!("S: {text}"));
-        let goes_on = text.as_bytes().get(3) == Some(&b'-');
-        if prompts && !goes_on {
-            print!("C: ");
-            let _ = io::stdout().flush();
+        // More lines of the same reply, list or message are here already, or will write over this.
+        if prompts && reader.buffer().is_empty() {
+            prompt();
         }
         line.clear();
     }
-    println!("{}S: (closed)", if prompts { "\r" } else { "" });
+    show(prompts, "(closed)");
     note(record, "S: (closed)");
 }
 
+/// Prints a line of the server, over the prompt that stands there.
+fn show(prompts: bool, text: &str) {
+    println!("{}S: {text}", if prompts { "\r" } else { "" });
+}
+
+/// Asks for a line, at the beginning of the screen's line: several may be typed at once.
+fn prompt() {
+    print!("\rC: ");
+    let _ = io::stdout().flush();
+}
+
 /// Sends what is typed, line by line, with CRLF.
-fn type_lines(stream: &TcpStream, record: &Record, prompts: bool) {
+fn type_lines(mut stream: &TcpStream, record: &Record, prompts: bool) {
     let mut stdin = io::stdin().lock();
     let mut line = Vec::new();
     while matches!(stdin.read_until(b'\n', &mut line), Ok(1..)) {
         let text = line.strip_suffix(b"\n").unwrap_or(&line);
         let text = text.strip_suffix(b"\r").unwrap_or(text);
-        if !prompts {
-            println!("C: {}", crate::client::visible(text));
+        if prompts {
+            prompt();
         } else {
-            print!("C: ");
-            let _ = io::stdout().flush();
+            println!("C: {}", visible(text));
         }
         note(record, &written(text));
-        let mut stream = stream;
         if stream.write_all(&[text, b"\r\n"].concat()).is_err() {
             return;
         }
@@ -104,12 +140,35 @@ fn written(text: &[u8]) -> String {
     }
 }
 
-/// Writes one line of the conversation to its file.
+/// Writes one line of the conversation to its file, with `*` in the place of a password.
 fn note(record: &Record, line: &str) {
-    let Ok(mut file) = record.lock() else { return };
-    if let Some(file) = file.as_mut()
+    let Ok(mut notes) = record.lock() else { return };
+    let line = notes.without_secret(line);
+    if let Some(file) = &mut notes.file
         && let Err(e) = writeln!(file, "{line}")
     {
         eprintln!("lab: the conversation is not saved any more: {e}");
+    }
+}
+
+impl Notes {
+    /// A password follows PASS, or AUTH and its mechanism, or stands on the line after these two, which
+    /// may be typed before the server has asked for it.
+    fn without_secret(&mut self, line: &str) -> String {
+        let is_asked_for = self.awaits_secret;
+        self.awaits_secret = false;
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let is = |word: &str, verb| word.eq_ignore_ascii_case(verb);
+        match words.as_slice() {
+            ["S:", code, ..] => self.awaits_secret = is_asked_for && *code == "334",
+            _ if is_asked_for => return "C: *".to_owned(),
+            [_, verb, _, ..] if is(verb, "PASS") => return format!("C: {verb} *"),
+            [_, verb, _] if is(verb, "AUTH") => self.awaits_secret = true,
+            [_, verb, mechanism, _, ..] if is(verb, "AUTH") => {
+                return format!("C: {verb} {mechanism} *");
+            }
+            _ => {}
+        }
+        line.to_owned()
     }
 }

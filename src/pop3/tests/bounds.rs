@@ -81,6 +81,7 @@ fn the_time_of_a_message_ends_with_it() {
         config,
         mailboxes,
         deadline,
+        wire: None,
         guesses,
         penalty,
     };

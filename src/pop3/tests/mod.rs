@@ -69,9 +69,9 @@ fn run_from(client: IpAddr, store: &Store, reader: impl Read, writer: impl Write
     let Store { config, mailboxes, .. } = store;
     let local = IpAddr::from([198, 51, 100, 1]);
     let deadline = &Deadline::patient(Duration::from_secs(1), StopFlag::default());
-    let (guesses, penalty) = (&Guesses::default(), Duration::ZERO);
+    let (wire, guesses, penalty) = (None, &Guesses::default(), Duration::ZERO);
     let context =
-        Context { session: 1, client, local, config, mailboxes, deadline, guesses, penalty };
+        Context { session: 1, client, local, config, mailboxes, deadline, wire, guesses, penalty };
     let mut conversation = Conversation::new(reader, writer, context);
     let ended = conversation.run();
     matches!(conversation.close(ended), Ended::Done)

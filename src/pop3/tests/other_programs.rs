@@ -76,10 +76,33 @@ fn all_messages_are_seen_while_another_program_renames_them() {
 }
 
 #[test]
+fn a_flood_of_new_mail_keeps_nobody_from_logging_in() {
+    let store = store_with_many();
+    let new = store.tree.add("nuce.edu.vn/hung/new");
+    let mut output = String::new();
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for number in 0.. {
+                if is_over.load(Ordering::Relaxed) {
+                    return;
+                }
+                fs::write(new.join(format!("{number}.new")), "x\n").unwrap();
+            }
+        });
+        let _over = Over(&is_over);
+        output = answers(&store, LOG_IN);
+    });
+    assert!(output.lines().last().unwrap().starts_with("+OK The mailbox has "), "{output}");
+}
+
+#[test]
 fn quit_says_ok_only_when_all_is_gone_that_was_deleted() {
     let store = store_with_many();
     let hung = store.mailboxes.find_user("hung").unwrap().unwrap();
-    let mut maildrop = store.mailboxes.open(&hung).unwrap().unwrap();
+    let mut opening = store.mailboxes.open(&hung).unwrap();
+    while opening.read_portion().unwrap() {}
+    let mut maildrop = opening.finish();
     for number in 1..=MANY {
         maildrop.mark_deleted(number as u64).unwrap();
     }

@@ -244,3 +244,11 @@ fn auth_works_in_a_pipeline_and_octet_by_octet() {
     let output = answers_on(Access::Users, &store, b"EHLO x\r\nAUTH PLAIN\r\n");
     assert!(output.ends_with("334 \r\n"), "{output}");
 }
+
+#[test]
+fn the_question_for_a_response_does_not_excuse_the_errors_before_it() {
+    let input = format!("EHLO x\r\n{}", "AUTH PLAIN\r\n!\r\n".repeat(21));
+    let output = answers_on(Access::Users, &store(), input.as_bytes());
+    assert_eq!(output.matches("\r\n501 5.5.2 ").count(), 20, "{output}");
+    assert!(output.ends_with("421 4.7.0 localhost 20 errors in a row, closing (RFC 5321 7.8)\r\n"));
+}

@@ -25,9 +25,18 @@ fn an_http_request_ends_the_session_whatever_its_verb() {
 #[test]
 fn the_first_line_of_an_http_request_is_known_at_any_length_and_with_any_octets() {
     for length in (MAX_COMMAND_LINE - 20..MAX_COMMAND_LINE + 20).chain([4096, 100_000]) {
+        let long = "x".repeat(length);
         for odd in ["x", "\u{7}", "\u{111}"] {
-            let input = format!("NOOP /{}{odd} HTTP/1.1\r\n{MAIL}", "x".repeat(length));
+            let input = format!("NOOP /{long}{odd} HTTP/1.1\r\n{MAIL}");
             assert_eq!(codes(&Store::new(), input.as_bytes()), [421], "{length} {odd:?}");
+        }
+        for blank in [" ", "\t"] {
+            let blanks = blank.repeat(length);
+            for line in [format!("NOOP /{long} HTTP/1.1{blanks}"), format!("NOOP{blanks}HTTP/1.1")]
+            {
+                let input = format!("{line}\r\n{MAIL}");
+                assert_eq!(codes(&Store::new(), input.as_bytes()), [421], "{length} {blank:?}");
+            }
         }
     }
 }

@@ -123,10 +123,15 @@ fn vrfy_gives_no_address_that_rcpt_refuses() {
 fn a_device_of_windows_is_nobody_s_mailbox() {
     let store = Store::new();
     for name in ["con", "prn", "aux", "nul", "nul.x", "com1", "lpt9.a.b"] {
-        // Where it is a device, this fails.
-        let _ = std::fs::create_dir(store.tree.root().join("nuce.edu.vn").join(name));
-        let input = format!("HELO x\r\nMAIL FROM:<>\r\nRCPT TO:<{name}@nuce.edu.vn>\r\n");
-        assert_eq!(codes(&store, input.as_bytes()), [250, 250, 550], "{name}");
+        for (mailbox, address) in [
+            (format!("nuce.edu.vn/{name}"), format!("{name}@nuce.edu.vn")),
+            (format!("{name}/hung"), format!("hung@{name}")),
+        ] {
+            // Where it is a device, this fails.
+            let _ = std::fs::create_dir_all(store.tree.root().join(mailbox));
+            let input = format!("HELO x\r\nMAIL FROM:<>\r\nRCPT TO:<{address}>\r\n");
+            assert_eq!(codes(&store, input.as_bytes()), [250, 250, 550], "{address}");
+        }
     }
     for name in ["conrad", "com", "com10", "null", "x.nul"] {
         store.tree.add(&format!("nuce.edu.vn/{name}"));

@@ -1,0 +1,111 @@
+//! A mailbox that is being opened at a login: its messages are found and measured.
+//!
+//! Reading a huge mailbox takes long. It is done in portions, so that the session can look in between
+//! whether its client is still there.
+
+use std::collections::{HashMap, HashSet};
+use std::io::{self, ErrorKind};
+use std::mem::take;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::StoreError;
+use super::delivery::at;
+use super::listings::{Entry, Listings};
+use super::maildrop::{Lock, Maildrop, Message};
+
+/// The time of one portion, and a little more: a listing or a message is not left half read.
+const PORTION: Duration = Duration::from_millis(100);
+
+/// A mailbox that is being opened. Nobody else is logged in to it.
+#[derive(Debug)]
+pub struct Opening<'a> {
+    mailbox: &'a Path,
+    lock: Lock,
+    sync: bool,
+    listings: Listings<'a>,
+    /// So many names of the last listing have been looked at.
+    done: usize,
+    /// Whether they have added anything.
+    has_added: bool,
+    /// The messages by the part of their names that never changes.
+    found: HashMap<String, Vec<Message>>,
+    /// The names that need not be looked at again.
+    tried: HashSet<Entry>,
+}
+
+impl<'a> Opening<'a> {
+    pub fn new(mailbox: &'a Path, lock: Lock, sync: bool) -> Opening<'a> {
+        let listings = Listings::of(mailbox);
+        let (found, tried) = (HashMap::new(), HashSet::new());
+        Opening { mailbox, lock, sync, listings, done: 0, has_added: true, found, tried }
+    }
+
+    /// Reads one more portion, and returns whether more is left. A small mailbox is one portion.
+    ///
+    /// # Errors
+    /// When the mailbox cannot be read.
+    pub fn read_portion(&mut self) -> Result<bool, StoreError> {
+        let began = Instant::now();
+        while began.elapsed() < PORTION {
+            if !self.read_one().map_err(StoreError::logged)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The maildrop, when nothing is left to read: its messages are numbered, the oldest first.
+    pub fn finish(mut self) -> Maildrop {
+        // Two files whose names differ in their flags alone are two messages.
+        for same in self.found.values_mut().filter(|same| same.len() > 1) {
+            same.iter_mut().for_each(Message::name_wholly);
+        }
+        let mut messages: Vec<Message> = self.found.into_values().flatten().collect();
+        messages.sort_by(|a, b| a.order().cmp(&b.order()));
+        Maildrop::new(self.mailbox, messages, self.lock, self.sync)
+    }
+
+    /// Looks at one name, or lists the mailbox once more; returns whether there was something to do.
+    fn read_one(&mut self) -> io::Result<bool> {
+        let Some(entry) = self.listings.entries().get(self.done).cloned() else {
+            self.done = 0;
+            return self.listings.next(take(&mut self.has_added));
+        };
+        self.done += 1;
+        if !self.tried.contains(&entry) {
+            self.measure(entry)?;
+        }
+        Ok(true)
+    }
+
+    /// Adds the message of that name. What may not be read, or is no message, is left out.
+    fn measure(&mut self, entry: Entry) -> io::Result<()> {
+        match Message::measured(&entry, self.mailbox) {
+            Ok(message) => {
+                let same = self.found.entry(entry.base.clone()).or_default();
+                if same.iter().all(|other| other.file != message.file) {
+                    same.push(message);
+                    // New mail is no sign that a listing missed something. A flood of it may go on.
+                    self.has_added |= entry.folder == "cur";
+                }
+            }
+            // It has another name by now, or none.
+            Err(e) if e.kind() == ErrorKind::NotFound => {
+                self.has_added |= !self.found.contains_key(&entry.base);
+                return Ok(());
+            }
+            Err(e) if is_about_the_file(e.kind()) => {
+                log::warn!("leaving out {} of {}: {e}", entry.name(), self.mailbox.display());
+            }
+            Err(e) => return Err(at(&self.mailbox.join(entry.name()), e)),
+        }
+        self.tried.insert(entry);
+        Ok(())
+    }
+}
+
+/// Whether an error tells of the file, and not of the disk or of the server, which has no handles left.
+fn is_about_the_file(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::PermissionDenied | ErrorKind::InvalidInput | ErrorKind::Other)
+}
