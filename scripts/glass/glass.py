@@ -19,11 +19,11 @@ def build():
 class Glass:
     """One glass, with a server and a mailbox tree of its own."""
 
-    def __init__(self, *flags, server=()):
+    def __init__(self, *flags, server=(), folder="debug"):
         self.tree = tempfile.mkdtemp(prefix="glass-tree-")
-        for mailbox in ["nuce.edu.vn/hung", "nuce.edu.vn/toan", "nuce.edu.vn/tuan"]:
-            os.makedirs(os.path.join(self.tree, mailbox))
-        words = [os.path.join(TARGET, "debug", "glass"), "--port", "0", *flags, "--",
+        for mailbox in ["hung", "toan", "tuan", "postmaster"]:
+            os.makedirs(os.path.join(self.tree, "nuce.edu.vn", mailbox))
+        words = [os.path.join(TARGET, folder, "glass"), "--port", "0", *flags, "--",
                  "--listen", "127.0.0.1:0", "--pop3", "off", "--mailboxes", self.tree, *server]
         # Without this word it takes the server that lies beside it.
         environment = {name: value for name, value in os.environ.items() if name != "CARGO"}
