@@ -19,7 +19,7 @@ const MAX_CONNECTIONS: usize = 24;
 /// The longest head of a request in octets.
 const MAX_HEAD: u64 = 16 * 1024;
 /// A browser has so long for each line of its request, and to take each write.
-const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_secs(2);
 /// A watcher gets a picture so often, also when nothing has changed.
 const HEARTBEAT: Duration = Duration::from_millis(500);
 /// So much of a file is shown, in octets.

@@ -88,9 +88,9 @@ impl Picture {
         let warning = line.strip_prefix("WARN: ");
         let parts =
             warning.unwrap_or(line).strip_prefix('[').and_then(|line| line.split_once("] "));
-        let Some((Ok(session), told)) = parts.map(|(number, told)| (number.parse(), told)) else {
-            return false;
-        };
+        let Some((number, told)) = parts else { return false };
+        // `[q7] ` is before what the server says as a client of the next hop.
+        let Ok(session) = number.parse() else { return true };
         let words: Vec<&str> = told.splitn(4, ' ').collect();
         match words.as_slice() {
             ["C:", ..] => self.heard(session, &told["C: ".len()..], at),
@@ -401,11 +401,15 @@ mod tests {
     #[test]
     fn lines_without_a_session_are_for_the_terminal() {
         let mut picture = Picture::new("/m");
-        for line in
-            ["", "stopping: sessions hear so", "WARN: cannot accept clients for now", "[x] C: QUIT"]
-        {
+        for line in ["", "stopping: sessions hear so", "WARN: cannot accept clients for now"] {
             assert!(!picture.hear(line, AT), "{line}");
         }
+    }
+
+    #[test]
+    fn what_the_server_says_to_a_next_hop_is_nobodys_session() {
+        let picture = picture_of("[q1] C: QUIT\n[q1] S: 221 Bye");
+        assert!(picture.clients.is_empty());
     }
 
     #[test]
