@@ -210,8 +210,12 @@ class Test:
             assert page.ask(f"{root}.scrollHeight <= innerHeight && {root}.scrollWidth <= innerWidth")
 
     def close(self):
-        self.browser.close()
-        assert self.glass.close() == 0, "Ctrl-C ends it well"
+        try:
+            assert self.glass.close() == 0, "Ctrl-C ends it well"
+            self.browser.wait("the page says that glass has gone", "!document.getElementById('lost').hidden")
+            self.look("gone")
+        finally:
+            self.browser.close()
 
 
 def main():
