@@ -61,3 +61,26 @@ pub fn play(server: SocketAddr, shared: &Shared) -> io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_step_of_the_story_is_an_act_of_a_client_that_is_connected() {
+        let (mut here, mut count) = (Vec::new(), 0);
+        for step in STORY.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+            let (client, act) = step.split_once(' ').unwrap();
+            match act.split(' ').next().unwrap() {
+                "connect" => here.push(client),
+                "vanish" => here.retain(|other| *other != client),
+                "say" | "look" => {}
+                other => panic!("{other}"),
+            }
+            assert!(act == "vanish" || act == "look" || here.contains(&client), "{step}");
+            count += 1;
+        }
+        assert!((45..75).contains(&count), "{count} seconds are no minute");
+        assert_eq!(here.len(), 4, "five have come, and one has vanished");
+    }
+}

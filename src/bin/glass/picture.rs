@@ -78,7 +78,8 @@ pub struct MessageFile {
 
 impl Picture {
     pub fn new(tree: &str) -> Picture {
-        Picture { tree: tree.to_owned(), ..Picture::default() }
+        let tree = tree.trim_end_matches(['/', '\\']).to_owned();
+        Picture { tree, ..Picture::default() }
     }
 
     /// Hears a line of the log: `[7] ` and what happened in session 7. Returns whether it was one.
@@ -294,7 +295,7 @@ mod tests {
     const AT: Duration = Duration::from_secs(7);
 
     fn picture_of(log: &str) -> Picture {
-        let mut picture = Picture::new("/m, n");
+        let mut picture = Picture::new("/m, n/");
         hear(&mut picture, log);
         picture
     }
