@@ -3,4 +3,4 @@
 # scripts/crash.sh [rounds]
 set -euo pipefail
 cd "$(dirname "$0")/.."
-CRASH_ROUNDS=${1:-100} cargo test --quiet --test crash -- --nocapture
+CRASH_ROUNDS=${1:-100} cargo test --quiet --test crash --test crash_relay -- --nocapture

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
-use crate::server::{Listener, Protocol};
+use crate::listeners::{Listener, Protocol};
 
 /// Whether the system brings telnet. Windows and macOS do not.
 const HAS_TELNET: bool = !cfg!(any(windows, target_os = "macos"));

@@ -36,6 +36,8 @@ Usage: mini-smtpd [FLAG VALUE]...
   --max-recipients N     the most recipients of one message              [100]
   --max-per-client N     the most sessions from one address; 0 is no limit  [0]
   --trust ADDRESS,...    clients elsewhere that are treated as if they were on this machine
+  --retry DURATION       the first wait before a mail is sent on again   [5s]
+  --give-up DURATION     the age at which its sender is told instead     [5d]
   --record FOLDER        write each session to a file there, for lab play
   --show                 print each conversation (the same as RUST_LOG=debug)
   --no-sync              no fsync: faster, but a power cut loses mail
@@ -71,6 +73,10 @@ pub struct Config {
     pub max_per_client: usize,
     /// The clients elsewhere that are treated as if they were on this machine.
     pub trust: Vec<IpAddr>,
+    /// The first wait before a message is sent on again; the longest is 60 times that (§4.5.4.1).
+    pub retry: Duration,
+    /// The age at which a message is given up that could not be sent on (§4.5.4.1).
+    pub give_up: Duration,
     /// Where sessions are recorded, if they are.
     pub record: Option<PathBuf>,
     /// Whether conversations go into the log.
@@ -115,6 +121,8 @@ impl Default for Config {
             max_recipients: 100,
             max_per_client: 0,
             trust: Vec::new(),
+            retry: Duration::from_secs(5),
+            give_up: Duration::from_secs(5 * 24 * 60 * 60),
             record: None,
             show: false,
             sync: true,
@@ -185,6 +193,8 @@ pub fn parse(mut args: impl Iterator<Item = OsString>) -> Result<Action, String>
                 config.max_per_client = parse_number(flag, value()?, 0..=usize::MAX)?;
             }
             "--trust" => config.trust = parse_addresses(flag, &text(value()?))?,
+            "--retry" => config.retry = parse_duration(flag, text(value()?))?,
+            "--give-up" => config.give_up = parse_duration(flag, text(value()?))?,
             "--record" => config.record = Some(PathBuf::from(value()?)),
             "--show" => config.show = true,
             "--no-sync" => config.sync = false,
@@ -357,6 +367,8 @@ mod tests {
             max_size: 1,
             max_recipients: 2,
             max_per_client: 5,
+            retry: Duration::from_secs(1),
+            give_up: Duration::from_secs(7200),
             record: Some(PathBuf::from("tape")),
             trust: vec![IpAddr::from([192, 0, 2, 7]), Ipv6Addr::LOCALHOST.into()],
             show: true,
@@ -364,7 +376,7 @@ mod tests {
         };
         let line = "--listen [::1]:0 --pop3 [::1]:1 --submission [::1]:2 --hostname=nuce.edu.vn --mailboxes tree \
                     --threads 10000 --timeout=7 --max-size 1 --max-recipients 2 \
-                    --max-per-client 5 --record tape --trust ::ffff:192.0.2.7,::1 --show --no-sync";
+                    --max-per-client 5 --retry 1s --give-up 2h --record tape --trust ::ffff:192.0.2.7,::1 --show --no-sync";
         assert_eq!(config(line), wanted);
         for flag in setting_flags() {
             assert!(line.contains(&flag), "{flag} is not tried here");

@@ -1,7 +1,8 @@
-//! The listening sockets: accepts clients, hands them to the pool, turns away those whom nobody can
-//! serve, and stops.
+//! The server: accepts clients, hands them to the pool, turns away those whom nobody can serve, and
+//! stops.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::collections::HashMap;
+use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
@@ -12,13 +13,15 @@ use log::{Level, debug, info, log, warn};
 
 use crate::channel::Ended;
 use crate::channel::wire::{Deadline, StopFlag, Wire};
-use crate::config::{Config, Pop3};
+use crate::config::Config;
 use crate::counted::counted;
+use crate::listeners::{Listener, Protocol};
 use crate::login::{self, Guesses, Logins};
 use crate::mailboxes::MailboxTree;
 use crate::pool::{Load, Pool};
+use crate::relay::{self, Runner};
 use crate::session_limit::{Admission, SessionLimit};
-use crate::smtp::Access;
+use crate::smtp::{Access, Context};
 use crate::{pop3, smtp};
 
 /// How long a client waits for a free thread. It is not zero: a thread that has just sent 221 is free
@@ -30,22 +33,6 @@ const WAIT_FOR_SESSIONS: Duration = Duration::from_secs(4);
 const WAIT_FOR_LOG: Duration = Duration::from_millis(100);
 /// The pause after a failed accept: without file handles the next one would fail at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// What is spoken on a port.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Protocol {
-    Smtp,
-    /// SMTP for users, who log in first (RFC 6409).
-    Submission,
-    Pop3,
-}
-
-/// A socket that listens, and what is spoken there.
-#[derive(Debug)]
-pub struct Listener {
-    pub protocol: Protocol,
-    pub socket: TcpListener,
-}
 
 /// One port, and the threads for its clients.
 ///
@@ -59,8 +46,8 @@ struct Port {
 
 /// What the sessions of all ports have in common.
 struct Common {
-    config: Config,
-    mailboxes: MailboxTree,
+    config: Arc<Config>,
+    mailboxes: Arc<MailboxTree>,
     session_limit: SessionLimit,
     guesses: Guesses,
     /// The number of the last session.
@@ -85,48 +72,6 @@ enum TurnedAway {
     AllThreadsBusy,
 }
 
-/// Binds the sockets.
-///
-/// # Errors
-/// One line that says what to do, when an address is taken or not ours. The address for POP3 that
-/// nobody asked for may be taken: somebody who starts a second server wants it to start.
-pub fn bind_listeners(config: &Config) -> Result<Vec<Listener>, String> {
-    let socket = bind("--listen", &config.listen, 2525)?;
-    let mut listeners = vec![Listener { protocol: Protocol::Smtp, socket }];
-    if let Some(address) = &config.submission {
-        let socket = bind("--submission", address, 1587)?;
-        listeners.push(Listener { protocol: Protocol::Submission, socket });
-    }
-    let socket = match &config.pop3 {
-        Pop3::Off => None,
-        Pop3::At(address) => Some(bind("--pop3", address, 1110)?),
-        Pop3::IfFree(address) => bind("--pop3", address, 1110)
-            .inspect_err(|message| warn!("mail cannot be collected: {message}"))
-            .ok(),
-    };
-    listeners.extend(socket.map(|socket| Listener { protocol: Protocol::Pop3, socket }));
-    Ok(listeners)
-}
-
-/// Binds one socket, as `flag` says; `port` is the usual one, and stands in the advice.
-///
-/// # Errors
-/// One line that says what to do.
-fn bind(flag: &str, address: &str, port: u16) -> Result<TcpListener, String> {
-    TcpListener::bind(address).map_err(|e| match e.kind() {
-        ErrorKind::AddrInUse => format!(
-            "{address} is taken: another server runs there; stop it, or choose another port with \
-             {flag} 127.0.0.1:{}",
-            port + 1
-        ),
-        ErrorKind::PermissionDenied => format!(
-            "{address} is not allowed: ports below 1024 belong to the administrator; choose another \
-             with {flag} 127.0.0.1:{port}"
-        ),
-        _ => format!("cannot listen on {address}: {e}; try {flag} 127.0.0.1:{port}"),
-    })
-}
-
 /// Serves clients until the stop flag is set and this thread is unparked.
 ///
 /// # Errors
@@ -139,15 +84,18 @@ pub fn run(
 ) -> Result<(), String> {
     let no_threads = |e| format!("cannot start {e}; choose fewer with --threads");
     let (session_limit, sessions) = (SessionLimit::new(config.max_per_client), AtomicU64::new(0));
-    let guesses = Guesses::default();
+    let (guesses, config, mailboxes) = (Guesses::default(), Arc::new(config), Arc::new(mailboxes));
     let common = Arc::new(Common { config, mailboxes, session_limit, guesses, sessions, stop });
     let mut pools = Vec::new();
     for listener in listeners {
         pools.push(start_port(listener, &common).map_err(no_threads)?);
     }
 
+    let runner = Runner::new(&common.config, &common.mailboxes, &common.stop);
+    let mut domains = HashMap::new();
     while !common.stop.load(Ordering::Relaxed) {
-        thread::park();
+        runner.look(&mut domains);
+        thread::park_timeout(relay::LOOK);
     }
     let began = Instant::now();
     log_aside(Level::Info, "stopping: sessions hear so and end; Ctrl-C again ends them at once");
@@ -158,6 +106,7 @@ pub fn run(
             log_aside(Level::Warn, left);
         }
     }
+    runner.wait_until_idle(WAIT_FOR_SESSIONS.saturating_sub(began.elapsed()));
     Ok(())
 }
 
@@ -259,7 +208,7 @@ impl Port {
         use Protocol::{Pop3, Smtp, Submission};
         use TurnedAway::{AllThreadsBusy, Stopping, TooManySessions};
 
-        let Config { hostname, threads, max_per_client, .. } = &self.common.config;
+        let Config { hostname, threads, max_per_client, .. } = &*self.common.config;
         match (self.protocol, why) {
             (Smtp | Submission, Stopping) => smtp::reply::stopping(hostname).to_string(),
             (Smtp | Submission, TooManySessions) => {
@@ -301,15 +250,24 @@ impl Port {
                 info!("[{session}] {address} connected, {busy} of {threads} threads busy");
                 deadline = Deadline::new(config.timeout, load, stop);
                 wire = Wire::new(stream, &deadline)?;
+                let trusted = config.is_trusted(client, local);
                 let access = match self.protocol {
-                    Protocol::Submission if config.is_trusted(client, local) => Access::Users,
+                    Protocol::Submission if trusted => Access::Users,
                     Protocol::Submission => Access::UsersHere,
                     Protocol::Smtp | Protocol::Pop3 => Access::Everybody,
                 };
                 let logins = Logins::new(session, client, mailboxes, guesses, login::PENALTY);
                 let deadline = &deadline;
-                let context =
-                    smtp::Context { session, client, config, mailboxes, deadline, access, logins };
+                let context = Context {
+                    session,
+                    client,
+                    trusted,
+                    config,
+                    mailboxes,
+                    deadline,
+                    access,
+                    logins,
+                };
                 let mut conversation = smtp::Conversation::new(&wire, &wire, context);
                 let ended = conversation.run();
                 // Before the client hears the farewell: it may come back at once.
@@ -364,23 +322,6 @@ fn send_and_close(mut stream: TcpStream, reply: &str) {
 mod tests {
     use super::*;
     use crate::pop3::timeout;
-
-    #[test]
-    fn a_second_server_starts_without_pop3_unless_it_was_asked_for() {
-        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-        let taken = taken.local_addr().unwrap().to_string();
-        let listen = "127.0.0.1:0".to_owned();
-        let protocols = |pop3| {
-            let config = Config { listen: listen.clone(), pop3, ..Config::default() };
-            let listeners = bind_listeners(&config)?;
-            Ok::<_, String>(listeners.iter().map(|listener| listener.protocol).collect::<Vec<_>>())
-        };
-        assert_eq!(protocols(Pop3::Off), Ok(vec![Protocol::Smtp]));
-        assert_eq!(protocols(Pop3::IfFree(taken.clone())), Ok(vec![Protocol::Smtp]));
-        assert_eq!(protocols(Pop3::At(listen.clone())), Ok(vec![Protocol::Smtp, Protocol::Pop3]));
-        let message = protocols(Pop3::At(taken)).unwrap_err();
-        assert!(message.contains("--pop3 127.0.0.1:1111"), "{message}");
-    }
 
     #[test]
     fn a_mail_reader_may_be_silent_for_ten_minutes_at_least() {

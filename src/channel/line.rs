@@ -141,6 +141,11 @@ impl<R: Read> Lines<R> {
         Ok(self.reader.fill_buf()?.first().copied())
     }
 
+    /// Whether more has been read than the lines that were given.
+    pub fn has_more(&self) -> bool {
+        self.reader.buffer().len() > self.given
+    }
+
     /// Whether another whole line has arrived, so that reading it cannot block.
     pub fn has_whole_line(&self) -> bool {
         self.reader.buffer().len() - self.given > self.reader.get_ref().rest

@@ -107,7 +107,7 @@ impl Transcript {
 }
 
 /// Octets for a terminal: text stays as it is, everything that could steer the terminal is escaped.
-struct Visible<'a>(&'a [u8]);
+pub struct Visible<'a>(pub &'a [u8]);
 
 impl fmt::Display for Visible<'_> {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {

@@ -96,6 +96,12 @@ impl Deadline {
         }
     }
 
+    /// Gives what follows this time, from its [`Deadline::start`] on.
+    pub fn allow(&self, time: Duration) {
+        self.allowed.set(time);
+        self.restart();
+    }
+
     /// Gives the next line its full time, from its [`Deadline::start`] on.
     pub fn restart(&self) {
         self.began.set(None);

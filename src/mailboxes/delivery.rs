@@ -3,14 +3,15 @@
 //! Guarantee: a file appears in `new/` whole or not at all, and after [`Delivery::publish`] it
 //! survives a power cut. The order is the guarantee: write, fsync, rename, fsync of the folder.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::{Mailbox, StoreError, look};
+use super::{Mailbox, StoreError, look, queue};
 use crate::address::is_domain;
 
 /// The octets that are collected before they are written to every file.
@@ -41,7 +42,8 @@ pub struct RecipientFile {
 }
 
 impl Delivery {
-    /// Creates the message's file in `tmp/` of each mailbox; one that is named twice gets one file.
+    /// Creates the message's file in `tmp/` of each mailbox; one that is named twice gets one file. A
+    /// file in a queue begins with the addresses of its recipients.
     ///
     /// # Errors
     /// When one of them cannot be created; the others are removed.
@@ -56,8 +58,13 @@ impl Delivery {
         let name = format!("{}.{id}.{hostname}", now.as_secs());
         let mut delivery = Delivery { files: Vec::new(), block: Vec::new(), id, sync };
         for mailbox in mailboxes {
-            if delivery.files.iter().all(|file| file.mailbox != *mailbox) {
+            if delivery.files.iter().all(|file| file.mailbox.folder != mailbox.folder) {
                 delivery.files.push(RecipientFile::create(mailbox, &name, sync)?);
+            }
+            let mut files = delivery.files.iter_mut();
+            let file = files.find(|file| file.mailbox.folder == mailbox.folder);
+            if let (Some(address), Some(file)) = (&mailbox.elsewhere, file) {
+                file.write(format!("Forward-Path: <{address}>\n").as_bytes())?;
             }
         }
         Ok(delivery)
@@ -120,6 +127,36 @@ impl Delivery {
         }
         // From here on `drop` has nothing to remove.
         Ok(self.files.drain(..).map(|file| file.path).collect())
+    }
+
+    /// Adds `head` and `text` to the only file, and puts it into a folder of the same Maildir, in the
+    /// place of what has this name there, with this modification time.
+    ///
+    /// # Errors
+    /// When it cannot be there; then nothing has changed.
+    pub(super) fn replace(
+        mut self,
+        head: &str,
+        mut text: impl Read,
+        folder: &str,
+        name: &OsStr,
+        modified: SystemTime,
+    ) -> Result<(), StoreError> {
+        for RecipientFile { mailbox, file, path, .. } in &mut self.files {
+            let mut replace = || {
+                let folder = look::at_folder(&mailbox.folder, folder)?;
+                file.write_all(head.as_bytes())?;
+                io::copy(&mut text, file)?;
+                file.set_modified(modified)?;
+                file.sync_all()?;
+                rename(path, &folder.join(name))?;
+                sync_folder(&folder)
+            };
+            replace().map_err(|e| StoreError::logged(at(path, e)))?;
+        }
+        // From here on `drop` has nothing to remove.
+        self.files.clear();
+        Ok(())
     }
 }
 
@@ -247,21 +284,30 @@ fn create_file(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// Creates `tmp`, `new` and `cur` in a user's folder, which must be there itself.
+/// Creates `tmp`, `new` and `cur` in a user's folder, which must be there itself, or in a queue, which
+/// is made with them.
 pub(super) fn create_maildir(folder: &Path, sync: bool) -> io::Result<()> {
+    if folder.ends_with(queue::FOLDER) {
+        create_folder(folder)?;
+    }
     look::at_mailbox(folder)?;
     for name in ["tmp", "new", "cur"] {
-        #[cfg_attr(not(unix), allow(unused_mut))]
-        let mut builder = fs::DirBuilder::new();
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        match builder.create(folder.join(name)) {
-            // Another session was faster, or only one of the three lacked.
-            Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
-            result => result?,
-        }
+        create_folder(&folder.join(name))?;
     }
-    if sync { sync_folder(folder) } else { Ok(()) }
+    if sync { folder.ancestors().take(2).try_for_each(sync_folder) } else { Ok(()) }
+}
+
+/// Creates one folder that, on Unix, nobody else can read.
+fn create_folder(folder: &Path) -> io::Result<()> {
+    #[cfg_attr(not(unix), allow(unused_mut))]
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    match builder.create(folder) {
+        // Another session was faster, or only one of the three lacked.
+        Err(e) if e.kind() == ErrorKind::AlreadyExists => Ok(()),
+        result => result,
+    }
 }
 
 /// Waits until the names in `folder` are on disk: without this a power cut can undo a rename.
@@ -305,7 +351,7 @@ mod tests {
     use crate::testing::Tree;
 
     fn begin(tree: &Tree, mailboxes: &[&str]) -> Delivery {
-        let mailbox = |name: &&str| Mailbox { folder: tree.add(name) };
+        let mailbox = |name: &&str| Mailbox { folder: tree.add(name), elsewhere: None };
         let mailboxes: Vec<Mailbox> = mailboxes.iter().map(mailbox).collect();
         Delivery::begin(&mailboxes, "localhost", true).unwrap()
     }

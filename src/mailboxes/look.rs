@@ -37,7 +37,10 @@ pub fn at_folders(mailbox: &Path, names: &[&str]) -> io::Result<()> {
 }
 
 /// Looks at one folder. Not with `metadata`, which looks at what a link leads to.
-fn at_one(folder: &Path) -> io::Result<()> {
+///
+/// # Errors
+/// When it is not there, or no folder.
+pub fn at_one(folder: &Path) -> io::Result<()> {
     if fs::symlink_metadata(folder)?.is_dir() {
         return Ok(());
     }

@@ -10,6 +10,7 @@ mod maildrop;
 mod note;
 mod open_files;
 mod opening;
+mod queue;
 pub mod startup;
 mod stored_message;
 mod update;
@@ -21,6 +22,7 @@ use std::time::Duration;
 
 pub use delivery::Delivery;
 pub use maildrop::{Absent, Maildrop};
+pub use queue::{Queue, Queued, Schedule};
 pub use stored_message::StoredMessage;
 pub use update::Updated;
 
@@ -29,7 +31,7 @@ use maildrop::{Lock, Locks};
 use open_files::{OpenFiles, Reserved};
 use opening::Opening;
 
-use crate::address::{Address, ForwardPath, is_domain, parse_forward_path};
+use crate::address::{Address, ForwardPath, ReversePath, is_domain, parse_forward_path};
 
 /// A file in `tmp/` of that age belongs to no delivery that still runs.
 const STALE: Duration = Duration::from_secs(36 * 60 * 60);
@@ -48,10 +50,12 @@ pub struct MailboxTree {
     open_files: OpenFiles,
 }
 
-/// A user's folder, found in the tree.
+/// Where a recipient's mail goes: a user's folder, found in the tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mailbox {
     folder: PathBuf,
+    /// Whose the mail is, if it is sent on: then the folder is a queue.
+    pub elsewhere: Option<Address>,
 }
 
 /// Why the store could not do it; the log has the details.
@@ -90,11 +94,21 @@ impl MailboxTree {
             ForwardPath::Postmaster => {
                 self.postmaster_domain().and_then(|domain| self.look_up("postmaster", &domain))
             }
-            ForwardPath::Address(Address { local_part, domain }) => {
-                self.look_up(&local_part.to_ascii_lowercase(), &domain.to_ascii_lowercase())
-            }
+            ForwardPath::Address(address) => self.find_address(address),
         };
         found.map_err(StoreError::logged)
+    }
+
+    /// Finds whoever sent a message, to report to; `None` if that is nobody.
+    ///
+    /// # Errors
+    /// Those of [`MailboxTree::find`].
+    pub fn find_sender(&self, reverse_path: &ReversePath) -> Result<Option<Mailbox>, StoreError> {
+        let ReversePath::Address(address) = reverse_path else { return Ok(None) };
+        match self.find_address(address).map_err(StoreError::logged)? {
+            Found::Mailbox(mailbox) => Ok(Some(mailbox)),
+            Found::NoSuchUser | Found::NoSuchDomain => Ok(None),
+        }
     }
 
     /// The addresses of `user` in all domains, in alphabetical order.
@@ -154,17 +168,32 @@ impl MailboxTree {
     /// # Errors
     /// When the tree cannot be read; a file that cannot be removed stays.
     pub fn sweep(&self) -> io::Result<usize> {
-        Ok(self.all()?.iter().map(sweep_mailbox).sum())
+        let queues = self.queues()?.into_iter().map(|queue| queue.mailbox);
+        Ok(self.all()?.into_iter().chain(queues).map(|mailbox| sweep_mailbox(&mailbox)).sum())
     }
 
-    /// The domains that have no postmaster, though they must (§4.5.1).
+    /// The domains that have no postmaster, though they must (§4.5.1), and no next hop that has one.
     ///
     /// # Errors
     /// When the tree cannot be read.
     pub fn domains_without_postmaster(&self) -> io::Result<Vec<String>> {
         let mut domains = self.domains()?;
-        domains.retain(|domain| !self.has_postmaster(domain));
+        domains.retain(|domain| {
+            !self.has_postmaster(domain) && !matches!(self.queue_of(domain), Ok(Some(_)))
+        });
         Ok(domains)
+    }
+
+    /// Finds an address: here, where its case does not matter, else elsewhere, where it may.
+    fn find_address(&self, address: &Address) -> io::Result<Found> {
+        let domain = address.domain.to_ascii_lowercase();
+        let found = self.look_up(&address.local_part.to_ascii_lowercase(), &domain)?;
+        if let Found::NoSuchUser = found
+            && let Some(queue) = self.queue_of(&domain)?
+        {
+            return Ok(Found::Mailbox(queue.mailbox_of(address)));
+        }
+        Ok(found)
     }
 
     /// Finds the mailbox of `user` in `domain`, both in lower case.
@@ -233,7 +262,7 @@ impl MailboxTree {
 impl Mailbox {
     /// The mailbox in `folder`; `None` if its address could not be named in RCPT.
     fn at(folder: PathBuf) -> Option<Mailbox> {
-        let mailbox = Mailbox { folder };
+        let mailbox = Mailbox { folder, elsewhere: None };
         parse_forward_path(&format!("<{}>", mailbox.address())).is_ok().then_some(mailbox)
     }
 
@@ -431,7 +460,8 @@ mod tests {
         let tree = Tree::empty();
         let mailbox = tree.add("a.vn/lan");
         let hour = Duration::from_secs(3600);
-        let delivery = Delivery::begin(&[Mailbox { folder: mailbox.clone() }], "localhost", false);
+        let folder = Mailbox { folder: mailbox.clone(), elsewhere: None };
+        let delivery = Delivery::begin(&[folder], "localhost", false);
         let name = tree.files()[0].file_name().unwrap().to_str().unwrap().to_owned();
         drop(delivery);
         let make_old = |path: &Path, age: Duration| {

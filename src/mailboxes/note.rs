@@ -17,14 +17,28 @@ const MAX_NOTE: u64 = 1024;
 /// # Errors
 /// When the file is there and cannot be read, or is a link.
 pub fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    let text = match read_beginning(path) {
-        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::InvalidInput) => {
-            return Ok(None);
-        }
-        result => in_utf8(&result?),
-    };
+    let text = read_text(path)?;
     let line = text.split(|&b| b == b'\n').next().unwrap_or_default().trim_ascii_end();
     Ok((!line.is_empty()).then(|| line.to_owned()))
+}
+
+/// Reads all lines of the note at `path` but empty ones, without the blanks around them.
+///
+/// # Errors
+/// Those of [`read`].
+pub fn read_lines(path: &Path) -> io::Result<Vec<String>> {
+    let text = String::from_utf8_lossy(&read_text(path)?).into_owned();
+    Ok(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect())
+}
+
+/// Reads the text of a note in UTF-8; nothing if there is no such file.
+fn read_text(path: &Path) -> io::Result<Vec<u8>> {
+    match read_beginning(path) {
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::InvalidInput) => {
+            Ok(Vec::new())
+        }
+        result => result.map(|content| in_utf8(&content)),
+    }
 }
 
 fn read_beginning(path: &Path) -> io::Result<Vec<u8>> {

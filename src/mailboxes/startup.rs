@@ -20,7 +20,11 @@ pub fn inspect(tree: &MailboxTree) -> Result<Vec<String>, String> {
              with --mailboxes, or {advice}"
         )
     })?;
-    if addresses.is_empty() {
+    let routes = tree.routes().unwrap_or_default();
+    for problem in routes.iter().filter_map(|route| route.as_ref().err()) {
+        warn!("{problem}");
+    }
+    if addresses.is_empty() && routes.is_empty() {
         return Err(format!("the mailbox tree {root} has no mailbox; {advice}"));
     }
     for domain in tree.domains_without_postmaster().unwrap_or_default() {

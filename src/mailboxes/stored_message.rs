@@ -41,7 +41,7 @@ impl StoredMessage<File> {
 }
 
 impl<R: Read> StoredMessage<R> {
-    fn new(reader: R) -> StoredMessage<R> {
+    pub fn new(reader: R) -> StoredMessage<R> {
         StoredMessage { reader: BufReader::new(reader), piece: Vec::new(), begins: true }
     }
 

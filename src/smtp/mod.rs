@@ -2,6 +2,7 @@
 //!
 //! The conversation reads from any reader and writes to any writer, so that tests need no sockets.
 
+mod auth;
 mod command;
 mod message;
 pub mod reply;
@@ -24,15 +25,15 @@ use self::reply::Reply;
 pub use self::session::Access;
 use self::session::{Envelope, Greeting, State, Step};
 use self::trace_fields::TraceFields;
-use crate::channel::heard::Heard;
+use crate::address::{ForwardPath, ReversePath};
 use crate::channel::recording::Recording;
 use crate::channel::transcript::Transcript;
 use crate::channel::wire::{Deadline, Late};
 use crate::channel::{Channel, Ended};
 use crate::config::Config;
 use crate::counted::counted;
-use crate::login::{Login, Logins, Password, plain};
-use crate::mailboxes::{Delivery, Found, MailboxTree, StoreError};
+use crate::login::{Logins, plain};
+use crate::mailboxes::{Delivery, Found, Mailbox, MailboxTree, StoreError};
 
 /// So many replies of 5xx in a row end the session.
 ///
@@ -44,9 +45,6 @@ const MAX_ERRORS: usize = 20;
 /// Deviation: §3.8 would keep it, but others want its thread (§7.8).
 const MAX_COMMANDS: usize = 1000;
 
-/// The longest line in octets that answers AUTH, CRLF included (RFC 4954 §4).
-const MAX_RESPONSE: usize = 12_288;
-
 /// What a conversation finds when it begins.
 #[derive(Debug)]
 pub struct Context<'a> {
@@ -54,6 +52,8 @@ pub struct Context<'a> {
     pub session: u64,
     /// The client's address.
     pub client: IpAddr,
+    /// Whether the client is on this machine, or as good as that.
+    pub trusted: bool,
     pub config: &'a Config,
     pub mailboxes: &'a MailboxTree,
     pub deadline: &'a Deadline,
@@ -141,7 +141,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
         match state.step(command, self.context.config, &self.context.access) {
             Step::Reply(state, reply) => self.answer(state, &reply),
             Step::Find(greeting, envelope, forward_path) => {
-                let found = self.context.mailboxes.find(&forward_path);
+                let found = self.find(&envelope.reverse_path, &forward_path);
                 let (state, reply) = State::after_rcpt(greeting, envelope, found);
                 self.answer(state, &reply)
             }
@@ -195,69 +195,35 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
         ["AUTH", "PASS", "APOP"].iter().any(|verb| self.channel.has_heard(verb))
     }
 
-    /// Checks who the client is, and returns what to say of it (RFC 4954 §4).
-    fn log_in(&mut self, mechanism: Mechanism, response: Option<Password>) -> Result<Reply, Ended> {
-        let response = match response {
-            Some(response) => response,
-            None => match self.hear_response()? {
-                Ok(response) => response,
-                Err(refusal) => return Ok(refusal),
-            },
+    /// Finds a recipient here or, for those whom this server serves, elsewhere.
+    fn find(&self, from: &ReversePath, to: &ForwardPath) -> Result<Mailbox, Reply> {
+        let Context { trusted, mailboxes, access, .. } = &self.context;
+        let mailbox = match mailboxes.find(to).map_err(reply::cannot_store)? {
+            Found::Mailbox(mailbox) => mailbox,
+            Found::NoSuchUser => return Err(reply::NO_SUCH_USER),
+            Found::NoSuchDomain => return Err(reply::NO_RELAY),
         };
-        let parsed = match mechanism {
-            Mechanism::Plain => plain::parse(&response),
-            Mechanism::Unknown => return Ok(reply::UNKNOWN_MECHANISM),
-        };
-        let plain::Credentials { user, password } = match parsed {
-            Ok(credentials) => credentials,
-            Err(wrong) => return Ok(reply::not_plain(wrong)),
-        };
-        match self.context.logins.check(&user, &password, self.context.deadline) {
-            Ok(Login::Right(mailbox)) => {
-                log::info!("[{}] {} logged in", self.context.session, mailbox.address());
-                self.context.access = Access::User(mailbox.address());
-                Ok(reply::LOGGED_IN)
+        if mailbox.elsewhere.is_some() {
+            if !trusted && !matches!(access, Access::User(_)) {
+                return Err(reply::NO_RELAY);
             }
-            Ok(Login::Wrong) => Ok(reply::WRONG_PASSWORD),
-            // Deviation: §3.8 would keep the session, but somebody guesses (§7.8).
-            Ok(Login::WrongTooOften) => Err(self.send_last(&reply::WRONG_PASSWORD)),
-            Ok(Login::NotChecked) => Err(self.send_last(&reply::LOGIN_DELAY)),
-            Err(error) => Ok(reply::cannot_store(error)),
-        }
-    }
-
-    /// Asks for the response that did not come with AUTH, and hears it.
-    fn hear_response(&mut self) -> Result<Result<Password, Reply>, Ended> {
-        self.send(&reply::SEND_RESPONSE)?;
-        let response = match self.channel.hear_command(MAX_RESPONSE)? {
-            Heard::Line("*") => Err(reply::CANCELLED),
-            Heard::Line(response) => Ok(Password::new(response.to_owned())),
-            Heard::Control(_) | Heard::BeyondAscii(_) => {
-                Err(reply::not_plain(plain::Wrong::Base64))
+            let sender = mailboxes.find_sender(from).map_err(reply::cannot_store)?;
+            if sender.is_none() && *from != ReversePath::Null {
+                return Err(reply::NO_WAY_BACK);
             }
-            Heard::WrongLineEnd => Err(reply::LINE_NOT_ENDED_BY_CRLF),
-            Heard::TooLong => Err(reply::RESPONSE_TOO_LONG),
-            Heard::Http => Err(reply::HTTP),
-            Heard::TlsHello => Err(reply::TLS_HELLO),
-        };
-        match &response {
-            Ok(response) => self.channel.note_secret(&plain::without_password(response), "AUTH"),
-            Err(refusal) if *refusal == reply::CANCELLED => self.channel.note_heard("AUTH"),
-            Err(_) => self.channel.note_hidden("AUTH"),
         }
-        Ok(response)
+        Ok(mailbox)
     }
 
     /// Answers VRFY (§3.5.2).
     fn verify(&self, whom: &Whom) -> Reply {
         let addresses = match whom {
             Whom::User(user) => self.context.mailboxes.addresses_of(user),
-            Whom::Mailbox(forward_path) => {
-                self.context.mailboxes.find(forward_path).map(|found| match found {
-                    Found::Mailbox(mailbox) => vec![mailbox.address()],
-                    Found::NoSuchUser | Found::NoSuchDomain => Vec::new(),
-                })
-            }
+            Whom::Mailbox(forward_path) => match self.find(&ReversePath::Null, forward_path) {
+                Ok(mailbox) if mailbox.elsewhere.is_some() => return reply::NOT_VERIFIED,
+                Ok(mailbox) => Ok(vec![mailbox.address()]),
+                Err(refusal) => return refusal,
+            },
         };
         match addresses.as_deref() {
             Ok([]) => reply::NO_SUCH_USER,

@@ -200,6 +200,10 @@ pub fn verified(mailbox: &str) -> Reply {
     Reply::new(250, "2.1.5", format!("<{mailbox}>"))
 }
 
+/// The mailbox is elsewhere, where its mail can be sent on (§3.5.3).
+pub const NOT_VERIFIED: Reply =
+    Reply::fixed(252, "2.0.0", "Who that is, the next server knows; mail for it is sent on");
+
 pub fn help(topic: Topic) -> Reply {
     match topic {
         Topic::Everything => help_on_everything(),
@@ -415,8 +419,15 @@ pub fn not_text(what: &str) -> Reply {
 
 pub const NO_SUCH_USER: Reply = Reply::fixed(550, "5.1.1", "No such user here");
 
-/// The textbook's words for another's domain, too: this server relays for nobody.
+/// The textbook's words for another's domain, too: this server relays for no stranger.
 pub const NO_RELAY: Reply = Reply::fixed(550, "5.7.1", "No such user here");
+
+pub const NO_WAY_BACK: Reply = Reply::fixed(
+    550,
+    "5.7.1",
+    "This could be sent on, but a report could not go back: the sender that MAIL named is nobody \
+     here (RFC 5321 3.6.3)",
+);
 
 pub const AMBIGUOUS_USER: Reply = Reply::fixed(
     553,

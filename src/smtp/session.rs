@@ -8,7 +8,7 @@ use super::reply::{self, Reply};
 use crate::address::{ForwardPath, ReversePath};
 use crate::config::Config;
 use crate::login::Password;
-use crate::mailboxes::{Found, Mailbox, StoreError};
+use crate::mailboxes::Mailbox;
 
 /// What the session has agreed on so far.
 #[derive(Debug)]
@@ -154,20 +154,18 @@ impl State {
         }
     }
 
-    /// Goes on with what the store knows of the recipient that RCPT named (§4.1.1.3).
+    /// Goes on with the recipient that RCPT named, or the reason why it is refused (§4.1.1.3).
     pub fn after_rcpt(
         greeting: Greeting,
         mut envelope: Envelope,
-        found: Result<Found, StoreError>,
+        found: Result<Mailbox, Reply>,
     ) -> (State, Reply) {
         let reply = match found {
-            Ok(Found::Mailbox(mailbox)) => {
+            Ok(mailbox) => {
                 envelope.recipients.push(mailbox);
                 reply::RECIPIENT_OK
             }
-            Ok(Found::NoSuchUser) => reply::NO_SUCH_USER,
-            Ok(Found::NoSuchDomain) => reply::NO_RELAY,
-            Err(error) => reply::cannot_store(error),
+            Err(refusal) => refusal,
         };
         if envelope.recipients.is_empty() {
             (State::Mail(greeting, envelope.reverse_path), reply)

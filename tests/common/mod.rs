@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 mod client;
+pub mod hop;
 pub mod pop3;
 #[cfg(target_os = "linux")]
 pub mod strace;

@@ -5,6 +5,7 @@ mod bounds;
 mod browsers;
 mod commands;
 mod course_notes;
+mod elsewhere;
 mod forms;
 mod keyboard;
 mod line_ends;
@@ -64,7 +65,8 @@ fn run_with(access: Access, store: &Store, reader: impl Read, writer: impl Write
     let guesses = Guesses::default();
     let logins = Logins::new(1, client, mailboxes, &guesses, Duration::ZERO);
     let deadline = &deadline;
-    let context = Context { session: 1, client, config, mailboxes, deadline, access, logins };
+    let context =
+        Context { session: 1, client, trusted: true, config, mailboxes, deadline, access, logins };
     let mut conversation = Conversation::new(reader, writer, context);
     let ended = conversation.run();
     conversation.close(ended);

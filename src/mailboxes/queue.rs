@@ -1,0 +1,544 @@
+//! The queue of a domain whose mail is sent on: the Maildir `<domain>/@queue/` (§4.5.4.1).
+//!
+//! A file is one message, with its envelope in front. Its name tells when it arrived, and its
+//! modification time when it is tried next: `touch` tries it now, `rm` gives it up. Several servers may
+//! share a tree: whoever sends a message has locked its file.
+
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, ErrorKind, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::delivery::{at, rename_to_free};
+use super::{Mailbox, MailboxTree, StoreError, StoredMessage, look, note};
+use crate::address::{Address, ForwardPath, ReversePath, parse_forward_path, parse_reverse_path};
+
+/// The folder, which no user's can be: names from the network hold no `@`.
+pub const FOLDER: &str = "@queue";
+/// The note that says where a domain's mail is sent on to.
+const NEXT_HOP: &str = "next-hop";
+
+/// The queue of one domain.
+#[derive(Debug)]
+pub struct Queue {
+    pub domain: String,
+    /// The Maildir that it is.
+    pub(super) mailbox: Mailbox,
+}
+
+/// When a message is tried, and for how long (§4.5.4.1).
+#[derive(Debug, Clone, Copy)]
+pub struct Schedule {
+    /// The shortest time between two tries.
+    pub retry: Duration,
+    /// The age at which a message is given up, after one more try.
+    pub give_up: Duration,
+}
+
+/// A message in a queue, which this process has locked as long as it has this.
+#[derive(Debug)]
+pub struct Queued<'a> {
+    queue: &'a Queue,
+    pub path: PathBuf,
+    file: File,
+    next_try: SystemTime,
+    pub arrived: SystemTime,
+    pub reverse_path: ReversePath,
+    pub recipients: Vec<Address>,
+    /// Where the text begins in the file.
+    text_at: u64,
+}
+
+impl MailboxTree {
+    /// The queues that there are: a domain has one from its first message on.
+    ///
+    /// # Errors
+    /// When the tree cannot be read.
+    pub fn queues(&self) -> io::Result<Vec<Queue>> {
+        let mut queues: Vec<Queue> = self.domains()?.iter().map(|d| self.queue(d)).collect();
+        queues.retain(|queue| look::at_folder(&queue.mailbox.folder, "new").is_ok());
+        Ok(queues)
+    }
+
+    /// The queue for a domain whose mail is sent on, wherever to.
+    pub(super) fn queue_of(&self, domain: &str) -> io::Result<Option<Queue>> {
+        let queue = self.queue(domain);
+        match fs::symlink_metadata(self.root.join(domain).join(NEXT_HOP)) {
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+            looked => looked.map(|_| Some(queue)),
+        }
+    }
+
+    /// Where the queue of a domain is, if there is one.
+    fn queue(&self, domain: &str) -> Queue {
+        let folder = self.root.join(domain).join(FOLDER);
+        Queue { domain: domain.to_owned(), mailbox: Mailbox { folder, elsewhere: None } }
+    }
+
+    /// For each domain whose mail is sent on, what is wrong with its next hops, if anything is.
+    ///
+    /// # Errors
+    /// When the tree cannot be read.
+    pub fn routes(&self) -> io::Result<Vec<Result<(), String>>> {
+        let mut routes = Vec::new();
+        for domain in self.domains()? {
+            routes.extend(self.queue_of(&domain)?.map(|queue| queue.next_hops().map(drop)));
+            let misnamed = self.root.join(domain).join("next-hop.txt");
+            let advice = format!("{} is not read: its name must be next-hop", misnamed.display());
+            routes.extend(misnamed.exists().then_some(Err(advice)));
+        }
+        Ok(routes)
+    }
+}
+
+impl Queue {
+    /// The next hops of the domain, in the order in which they are tried.
+    ///
+    /// # Errors
+    /// One line that says what to do, if there is none.
+    pub fn next_hops(&self) -> Result<Vec<String>, String> {
+        let path = self.mailbox.folder.with_file_name(NEXT_HOP);
+        let mut hops = note::read_lines(&path).unwrap_or_default();
+        hops.retain(|line| {
+            let port = line.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+            port.is_some() && line.bytes().all(|octet| octet.is_ascii_graphic())
+        });
+        if hops.is_empty() {
+            return Err(format!("{} has no line such as 127.0.0.1:2526", path.display()));
+        }
+        Ok(hops)
+    }
+
+    /// Counts the messages, and lists those that are due, the oldest last.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn due(&self, schedule: &Schedule) -> io::Result<(u64, Vec<PathBuf>)> {
+        let (now, mut count, mut due) = (SystemTime::now(), 0, Vec::new());
+        for entry in fs::read_dir(look::at_folder(&self.mailbox.folder, "new")?)? {
+            let entry = entry?;
+            count += 1;
+            // What is gone in the meantime was sent by somebody else.
+            let modified = entry.metadata().and_then(|metadata| metadata.modified());
+            if modified.is_ok_and(|next_try| schedule.is_due(next_try, now)) {
+                due.push(entry.path());
+            }
+        }
+        due.sort_unstable_by(|a, b| b.cmp(a));
+        Ok((count, due))
+    }
+
+    /// Locks a message, and notes that it is tried now; `None` if it is no longer due, or somebody else
+    /// sends it. What is no message that can be sent moves to `cur/`.
+    ///
+    /// # Errors
+    /// When files cannot be opened or changed now.
+    pub fn take(&self, path: &Path, schedule: &Schedule) -> io::Result<Option<Queued<'_>>> {
+        use ErrorKind::{InvalidData, InvalidInput, NotFound, Other, PermissionDenied, WouldBlock};
+
+        match self.try_to_take(path, schedule) {
+            Err(e) if [NotFound, WouldBlock].contains(&e.kind()) => Ok(None),
+            // Somebody else has put a shorter copy there in this moment.
+            Err(e) if e.kind() == Other && !path.is_symlink() => Ok(None),
+            // These are about this file alone, and will be the same the next time.
+            Err(e) if [InvalidData, InvalidInput, Other, PermissionDenied].contains(&e.kind()) => {
+                let cur = look::at_folder(&self.mailbox.folder, "cur")?;
+                rename_to_free(path, &cur.join(path.file_name().unwrap_or_default()))?;
+                log::error!("{} is no message to send, and now in cur: {e}", path.display());
+                Ok(None)
+            }
+            result => result.map_err(|e| at(path, e)),
+        }
+    }
+
+    fn try_to_take(&self, path: &Path, schedule: &Schedule) -> io::Result<Option<Queued<'_>>> {
+        look::at_folder(&self.mailbox.folder, "new")?;
+        let (file, _) = look::open_file(path)?;
+        file.try_lock()?;
+        // Who had the lock before may have sent it, put another in its place, or tried it.
+        let now = SystemTime::now();
+        if !look::is_at(&file, path)? || !schedule.is_due(file.metadata()?.modified()?, now) {
+            return Ok(None);
+        }
+        // The name begins with the seconds. One that does not is as old as can be.
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let seconds = name.split('.').next().and_then(|seconds| seconds.parse::<u32>().ok());
+        let arrived = UNIX_EPOCH + Duration::from_secs(seconds.unwrap_or_default().into());
+        let next_try = schedule.next_try(arrived, now);
+        // Windows wants a file that can be written.
+        File::options().write(true).open(path)?.set_modified(next_try)?;
+        let (reverse_path, recipients, text_at) = read_envelope(&file)?;
+        let (queue, path) = (self, path.to_owned());
+        Ok(Some(Queued { queue, path, file, next_try, arrived, reverse_path, recipients, text_at }))
+    }
+
+    /// Where the mail for `address` waits.
+    pub(super) fn mailbox_of(&self, address: &Address) -> Mailbox {
+        Mailbox { elsewhere: Some(address.clone()), ..self.mailbox.clone() }
+    }
+}
+
+impl Schedule {
+    /// Whether a message with this modification time is to be tried. One that is further ahead than the
+    /// longest wait is due: the clock has jumped.
+    fn is_due(&self, next_try: SystemTime, now: SystemTime) -> bool {
+        next_try <= now || next_try > now + 60 * self.retry
+    }
+
+    /// Whether a message has waited so long that it is not tried again.
+    pub fn is_over(&self, arrived: SystemTime) -> bool {
+        arrived.elapsed().is_ok_and(|age| age >= self.give_up)
+    }
+
+    /// Each wait is as long as the message is old.
+    ///
+    /// Deviation: §4.5.4.1 wants half an hour at least; but here somebody is watching.
+    fn next_try(&self, arrived: SystemTime, now: SystemTime) -> SystemTime {
+        let age = now.duration_since(arrived).unwrap_or_default();
+        now + age.clamp(self.retry, 60 * self.retry)
+    }
+}
+
+impl Queued<'_> {
+    /// The text of the message, without the envelope, and its size on the wire.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn text(&self) -> io::Result<(StoredMessage<&File>, u64)> {
+        let size = StoredMessage::new(self.file_at_text()?).size()?;
+        Ok((StoredMessage::new(self.file_at_text()?), size))
+    }
+
+    /// Removes the message, which is done with, unless somebody else did.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn remove(&self) -> Result<(), StoreError> {
+        if !self.is_there() {
+            return Ok(());
+        }
+        fs::remove_file(&self.path).map_err(|e| self.failed(e))
+    }
+
+    /// Puts a copy to these recipients into a folder of the queue, with the reasons in front of it. In
+    /// `new` it takes the place of the message in one step, unless that was given up meanwhile.
+    ///
+    /// # Errors
+    /// When there is no room for it; then nothing has changed.
+    pub fn copy(
+        &self,
+        tree: &MailboxTree,
+        recipients: &[Address],
+        reasons: &str,
+        folder: &str,
+    ) -> Result<(), StoreError> {
+        let mailboxes = recipients.iter().map(|address| self.queue.mailbox_of(address));
+        let copy = tree.deliver(&mailboxes.collect::<Vec<_>>())?;
+        // Whoever gave the message up does not want it back.
+        if folder == "new" && !self.is_there() {
+            return Ok(());
+        }
+        let text = self.file_at_text().map_err(|e| self.failed(e))?;
+        let head = format!("{reasons}Return-Path: {}\n", self.reverse_path);
+        copy.replace(&head, text, folder, self.path.file_name().unwrap_or_default(), self.next_try)
+    }
+
+    /// Ends an error about the message in the log.
+    pub fn failed(&self, error: io::Error) -> StoreError {
+        StoreError::logged(at(&self.path, error))
+    }
+
+    /// Whether the message is still in its place, and nothing else.
+    fn is_there(&self) -> bool {
+        let new = look::at_folder(&self.queue.mailbox.folder, "new");
+        new.is_ok_and(|_| look::is_at(&self.file, &self.path).unwrap_or(false))
+    }
+
+    fn file_at_text(&self) -> io::Result<&File> {
+        let mut file = &self.file;
+        file.seek(SeekFrom::Start(self.text_at))?;
+        Ok(file)
+    }
+}
+
+/// Reads the envelope: who sent the message, to whom, and where its text begins.
+fn read_envelope(file: &File) -> io::Result<(ReversePath, Vec<Address>, u64)> {
+    let mut reader = BufReader::new(file);
+    let (mut line, mut recipients, mut text_at) = (String::new(), Vec::new(), 0);
+    loop {
+        line.clear();
+        text_at += reader.read_line(&mut line)? as u64;
+        let (name, path) = line.trim_end().split_once(": ").unwrap_or_default();
+        match (name, parse_forward_path(path), parse_reverse_path(path)) {
+            ("Forward-Path", Ok((ForwardPath::Address(address), "")), _) => {
+                recipients.push(address);
+            }
+            ("Return-Path", _, Ok((reverse_path, ""))) if !recipients.is_empty() => {
+                return Ok((reverse_path, recipients, text_at));
+            }
+            // A message that was kept in `cur/` may be moved back.
+            ("Reason", _, _) => {}
+            _ => return Err(io::Error::new(ErrorKind::InvalidData, "it has no envelope in front")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Tree;
+
+    const SCHEDULE: Schedule =
+        Schedule { retry: Duration::from_secs(5), give_up: Duration::from_secs(3600) };
+
+    /// A tree that sends mail to b.vn on, and the message for these users there in its queue.
+    fn queue(users: &[&str]) -> (Tree, MailboxTree, Queue) {
+        let tree = Tree::empty();
+        tree.add("b.vn");
+        fs::write(tree.root().join("b.vn/next-hop"), "127.0.0.1:25\n").unwrap();
+        let mailboxes = MailboxTree::new(tree.root(), "localhost", true);
+        let queue = mailboxes.queue_of("b.vn").unwrap().unwrap();
+        let mailbox = |user: &&str| {
+            queue.mailbox_of(&Address { local_part: (*user).into(), domain: "b.vn".into() })
+        };
+        let users: Vec<Mailbox> = users.iter().map(mailbox).collect();
+        let mut delivery = mailboxes.deliver(&users).unwrap();
+        delivery.append_line(b"Return-Path: <an@a.vn>").unwrap();
+        delivery.append_line(b"a: b\n\nReturn-Path: <forged@a.vn>\n\xff").unwrap();
+        delivery.publish().unwrap();
+        let queue = mailboxes.queues().unwrap().pop().unwrap();
+        (tree, mailboxes, queue)
+    }
+
+    const TEXT: &[u8] = b"a: b\n\nReturn-Path: <forged@a.vn>\n\xff\n";
+
+    /// Everything is due.
+    const ALWAYS: Schedule = Schedule { retry: Duration::ZERO, give_up: Duration::ZERO };
+
+    fn only(queue: &Queue) -> PathBuf {
+        let (_, mut paths) = queue.due(&ALWAYS).unwrap();
+        assert_eq!(paths.len(), 1);
+        paths.remove(0)
+    }
+
+    fn count(queue: &Queue) -> u64 {
+        queue.due(&ALWAYS).unwrap().0
+    }
+
+    fn set_modified(path: &Path, time: SystemTime) {
+        File::options().write(true).open(path).unwrap().set_modified(time).unwrap();
+    }
+
+    fn wait_of(path: &Path) -> Duration {
+        let next_try = fs::metadata(path).unwrap().modified().unwrap();
+        next_try.duration_since(SystemTime::now()).unwrap_or_default()
+    }
+
+    #[test]
+    fn a_message_is_taken_by_one_at_a_time_and_noted_before_it_is_tried() {
+        let (_tree, _, queue) = queue(&["lan", "minh"]);
+        assert_eq!(queue.domain, "b.vn");
+        let path = only(&queue);
+        let taken = queue.take(&path, &SCHEDULE).unwrap().unwrap();
+        assert!(wait_of(&path) > Duration::from_secs(4), "noted");
+        assert_eq!(taken.reverse_path.to_string(), "<an@a.vn>");
+        assert_eq!(taken.recipients.len(), 2);
+        assert_eq!(taken.recipients[1].to_string(), "minh@b.vn");
+        let (mut text, size) = taken.text().unwrap();
+        assert_eq!(size, 39);
+        assert_eq!(text.next().unwrap().unwrap().octets, b"a: b");
+        set_modified(&path, SystemTime::now());
+        assert!(queue.take(&path, &SCHEDULE).unwrap().is_none(), "it is locked");
+        drop(taken);
+        assert!(queue.take(&path, &SCHEDULE).unwrap().is_some());
+        assert!(queue.take(&path, &SCHEDULE).unwrap().is_none(), "it is not due");
+    }
+
+    #[test]
+    fn the_next_wait_is_as_long_as_the_message_is_old() {
+        let seconds = |s| UNIX_EPOCH + Duration::from_secs(s);
+        for (age, wait) in [(0, 5), (4, 5), (7, 7), (299, 299), (300, 300), (9999, 300)] {
+            assert_eq!(
+                SCHEDULE.next_try(seconds(1000), seconds(1000 + age)),
+                seconds(1000 + age + wait)
+            );
+        }
+        assert_eq!(
+            SCHEDULE.next_try(seconds(1000), seconds(10)),
+            seconds(15),
+            "the clock went back"
+        );
+        for (next_try, is_due) in
+            [(999, true), (1000, true), (1001, false), (1300, false), (1301, true)]
+        {
+            assert_eq!(SCHEDULE.is_due(seconds(next_try), seconds(1000)), is_due, "{next_try}");
+        }
+        let now = SystemTime::now();
+        assert!(!SCHEDULE.is_over(now - Duration::from_secs(3500)));
+        assert!(SCHEDULE.is_over(now - Duration::from_secs(3600)));
+        assert!(!SCHEDULE.is_over(now + Duration::from_secs(3600)), "the clock went back");
+    }
+
+    #[test]
+    fn a_shorter_copy_takes_the_place_of_the_message_in_one_step() {
+        let (tree, mailboxes, queue) = queue(&["lan", "minh", "nam"]);
+        let path = only(&queue);
+        let taken = queue.take(&path, &SCHEDULE).unwrap().unwrap();
+        let due = wait_of(&path);
+        taken.copy(&mailboxes, &taken.recipients[1..2], "", "new").unwrap();
+        drop(taken);
+        assert_eq!(tree.files(), *std::slice::from_ref(&path));
+        let envelope = b"Forward-Path: <minh@b.vn>\nReturn-Path: <an@a.vn>\n";
+        assert_eq!(fs::read(&path).unwrap(), [&envelope[..], TEXT].concat());
+        assert!(
+            wait_of(&path).abs_diff(due) < Duration::from_secs(2),
+            "it is tried when it was noted"
+        );
+        set_modified(&path, SystemTime::now());
+        let again = queue.take(&path, &SCHEDULE).unwrap().unwrap();
+        assert_eq!(again.recipients.len(), 1);
+    }
+
+    #[test]
+    fn what_was_given_up_meanwhile_does_not_come_back_and_what_took_its_place_stays() {
+        let (tree, mailboxes, queue) = queue(&["lan", "minh"]);
+        let path = only(&queue);
+        let taken = queue.take(&path, &SCHEDULE).unwrap().unwrap();
+        fs::remove_file(&path).unwrap();
+        taken.copy(&mailboxes, &taken.recipients[1..], "", "new").unwrap();
+        taken.remove().unwrap();
+        assert!(tree.files().is_empty());
+        if cfg!(unix) {
+            fs::write(&path, "another").unwrap();
+            taken.copy(&mailboxes, &taken.recipients[1..], "", "new").unwrap();
+            taken.remove().unwrap();
+            assert_eq!(fs::read(&path).unwrap(), b"another");
+        }
+    }
+
+    #[test]
+    fn what_is_kept_lies_in_cur_with_the_reason_and_may_be_moved_back() {
+        let (tree, mailboxes, queue) = queue(&["lan", "minh"]);
+        let path = only(&queue);
+        let taken = queue.take(&path, &SCHEDULE).unwrap().unwrap();
+        taken.copy(&mailboxes, &taken.recipients[..1], "Reason: because\n", "cur").unwrap();
+        taken.remove().unwrap();
+        let kept = tree.files().pop().unwrap();
+        let envelope = b"Forward-Path: <lan@b.vn>\nReason: because\nReturn-Path: <an@a.vn>\n";
+        assert_eq!(fs::read(&kept).unwrap(), [&envelope[..], TEXT].concat());
+        assert_eq!(count(&queue), 0);
+        fs::rename(kept, &path).unwrap();
+        set_modified(&path, SystemTime::now());
+        assert_eq!(
+            queue.take(&path, &SCHEDULE).unwrap().unwrap().recipients[0].to_string(),
+            "lan@b.vn"
+        );
+    }
+
+    #[test]
+    fn what_has_no_envelope_moves_to_cur_as_it_is() {
+        let (tree, _, queue) = queue(&["lan"]);
+        let path = only(&queue);
+        for content in [
+            &b""[..],
+            b"Forward-Path: <lan@b.vn>",
+            b"Forward-Path: <lan@b.vn>\n\nReturn-Path: <an@a.vn>\n",
+            b"Return-Path: <an@a.vn>\ntext\n",
+            b"Forward-Path: <Postmaster>\nReturn-Path: <an@a.vn>\n",
+            b"Forward-Path: <lan@b.vn> x\nReturn-Path: <an@a.vn>\n",
+            b"Forward-Path: <lan@b.vn>\nReturn-Path: an@a.vn\n",
+            b"Forward-Path: <lan@b.vn>\nReturn-Path: <an@a.vn>\n\xff"[..26].as_ref(),
+            b"Subject: x\n\nForward-Path: <lan@b.vn>\nReturn-Path: <an@a.vn>\n",
+            b"\xff\xfe",
+        ] {
+            fs::write(&path, content).unwrap();
+            assert!(queue.take(&path, &SCHEDULE).unwrap().is_none(), "{}", content.escape_ascii());
+            let aside = tree.files();
+            assert!(aside.len() == 1 && aside[0].parent().unwrap().ends_with("cur"), "{aside:?}");
+            assert_eq!(fs::read(&aside[0]).unwrap(), content);
+            fs::remove_file(&aside[0]).unwrap();
+        }
+        assert!(queue.take(&path, &SCHEDULE).unwrap().is_none(), "what is gone is nobody's");
+        fs::create_dir(&path).unwrap();
+        assert!(queue.take(&path, &SCHEDULE).unwrap().is_none());
+        assert_eq!(count(&queue), 0);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_in_a_queue_is_not_followed() {
+        let (tree, _, queue) = queue(&["lan"]);
+        let path = only(&queue);
+        let elsewhere = tree.root().join("elsewhere");
+        fs::rename(&path, &elsewhere).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, &path).unwrap();
+        assert!(queue.take(&path, &SCHEDULE).unwrap().is_none());
+        assert_eq!(count(&queue), 0, "the link is put aside");
+        let new = tree.root().join("b.vn/@queue/new");
+        fs::remove_dir(&new).unwrap();
+        std::os::unix::fs::symlink(tree.root(), &new).unwrap();
+        assert!(queue.due(&ALWAYS).is_err() && queue.take(&path, &SCHEDULE).is_err());
+    }
+
+    /// What is told at the start.
+    fn wrong(mailboxes: &MailboxTree) -> Vec<String> {
+        mailboxes.routes().unwrap().into_iter().filter_map(Result::err).collect()
+    }
+
+    #[test]
+    fn next_hops_are_read_as_any_editor_writes_them_and_the_rest_is_left_out() {
+        let (tree, mailboxes, queue) = queue(&["lan"]);
+        let path = tree.root().join("b.vn/next-hop");
+        for (content, hops) in [
+            (&b"a.vn:25\n[::1]:26\n"[..], &["a.vn:25", "[::1]:26"][..]),
+            (b"\xef\xbb\xbfa.vn:25 \r\n\r\n# rubbish\r\n b:1", &["a.vn:25", "b:1"]),
+            (b"\xff\xfea\0:\x001\0\r\0\n\0", &["a:1"]),
+        ] {
+            fs::write(&path, content).unwrap();
+            assert_eq!(queue.next_hops().unwrap(), hops);
+            assert!(wrong(&mailboxes).is_empty());
+        }
+        let rubbish = "rubbish\n".repeat(10);
+        for content in ["", "\r\n", "a.vn", "a.vn:x", "a:70000", "a b:25", "\u{1b}:25", &rubbish] {
+            fs::write(&path, content).unwrap();
+            let error = queue.next_hops().unwrap_err();
+            assert!(error.ends_with("next-hop has no line such as 127.0.0.1:2526"), "{error}");
+            assert_eq!(wrong(&mailboxes), [error], "one warning");
+        }
+        fs::remove_file(&path).unwrap();
+        assert!(mailboxes.routes().unwrap().is_empty(), "no route is no mistake");
+        fs::create_dir(&path).unwrap();
+        assert_eq!(wrong(&mailboxes).len(), 1);
+        fs::write(tree.root().join("b.vn/next-hop.txt"), "a.vn:25").unwrap();
+        fs::remove_dir(&path).unwrap();
+        let wrong = wrong(&mailboxes);
+        assert!(wrong.len() == 1 && wrong[0].contains("next-hop.txt"), "{wrong:?}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_next_hop_behind_a_link_is_not_read() {
+        let (tree, mailboxes, queue) = queue(&["lan"]);
+        let path = tree.root().join("b.vn/next-hop");
+        fs::rename(&path, tree.root().join("elsewhere")).unwrap();
+        std::os::unix::fs::symlink(tree.root().join("elsewhere"), &path).unwrap();
+        assert!(queue.next_hops().is_err());
+        assert_eq!(wrong(&mailboxes).len(), 1);
+    }
+
+    #[test]
+    fn a_queue_is_swept_as_a_mailbox_is_and_a_domain_that_is_sent_on_needs_no_postmaster() {
+        let (tree, mailboxes, queue) = queue(&["lan"]);
+        let name = only(&queue).file_name().unwrap().to_owned();
+        let stale = tree.root().join("b.vn/@queue/tmp").join(name);
+        fs::write(&stale, "").unwrap();
+        set_modified(&stale, SystemTime::now() - Duration::from_secs(40 * 3600));
+        set_modified(&only(&queue), SystemTime::now() - Duration::from_secs(40 * 3600));
+        assert_eq!(mailboxes.sweep().unwrap(), 1);
+        assert_eq!(tree.files(), [only(&queue)]);
+        assert!(mailboxes.domains_without_postmaster().unwrap().is_empty());
+        assert!(
+            mailboxes.routes().unwrap().len() == 1 && mailboxes.addresses().unwrap().is_empty()
+        );
+    }
+}
