@@ -21,11 +21,8 @@ const SOURCES: [(&str, &str); 6] = [
     ("src/pop3/reply.rs", "+-"),
 ];
 
-/// A heading and what stands below it, up to the next one.
-struct Section {
-    heading: String,
-    lines: Vec<String>,
-}
+/// The lines of a heading and of what stands below it, up to the next one.
+type Section<'a> = Vec<&'a str>;
 
 #[test]
 fn every_translation_has_the_sections_and_the_code_of_its_page() {
@@ -78,7 +75,7 @@ fn replies_md_has_a_row_for_every_reply() {
 fn a_translation_that_differs_is_found() {
     let english =
         "# One\n\nText.\n\n    cargo run  # runs\n\n## Two\n\n```smtp\n# Hello\nC: NOOP\n```\n";
-    let marks = sections(english).iter().map(mark).collect::<Vec<_>>();
+    let marks = sections(english).iter().map(|section| mark(section)).collect::<Vec<_>>();
     let right = format!(
         "# Một\n{}\n\nChữ.\n\n    cargo run  # chạy\n\n## Riêng\n<!-- en: none -->\n\n    own\n\n\
          ## Hai\n{}\n\n```smtp\n# Xin chào\nC: NOOP\n```\n",
@@ -120,14 +117,14 @@ fn a_text_of_a_reply_is_found_with_its_codes() {
 /// Says what is wrong in a translation, and which English sections have changed since, with their marks.
 fn compare(english: &str, vietnamese: &str) -> (Vec<String>, Vec<(String, String)>) {
     let (english, mut translated) = (sections(english), sections(vietnamese));
-    translated.retain(|section| !section.lines.iter().any(|line| line == "<!-- en: none -->"));
+    translated.retain(|section| !section.contains(&"<!-- en: none -->"));
     if english.len() != translated.len() {
         let counts = format!("{} sections, and {} in English", translated.len(), english.len());
         return (vec![counts], Vec::new());
     }
     let (mut wrong, mut changed) = (Vec::new(), Vec::new());
     for (original, section) in english.iter().zip(&translated) {
-        let (before, heading, new) = (&original.heading, &section.heading, mark(original));
+        let (before, heading, new) = (original[0], section[0], mark(original));
         let level = |heading: &str| heading.chars().take_while(|&c| c == '#').count();
         if level(before) != level(heading) {
             wrong.push(format!("\"{heading}\" has another level than \"{before}\""));
@@ -138,9 +135,9 @@ fn compare(english: &str, vietnamese: &str) -> (Vec<String>, Vec<(String, String
             let [a, b] = [&found, &wanted].map(|all| all.get(at).map_or("nothing", String::as_str));
             wrong.push(format!("\"{heading}\": \"{a}\" is \"{b}\" in English"));
         }
-        match section.lines.first() {
+        match section.get(1) {
             Some(mark) if *mark == new => {}
-            Some(mark) if mark.starts_with("<!-- en: ") => changed.push((before.clone(), new)),
+            Some(mark) if mark.starts_with("<!-- en: ") => changed.push((before.to_owned(), new)),
             _ => wrong.push(format!("\"{heading}\": no mark; it is {new}")),
         }
     }
@@ -148,22 +145,22 @@ fn compare(english: &str, vietnamese: &str) -> (Vec<String>, Vec<(String, String
 }
 
 /// The sections of a page.
-fn sections(page: &str) -> Vec<Section> {
+fn sections(page: &str) -> Vec<Section<'_>> {
     let (mut sections, mut in_fence) = (Vec::<Section>::new(), false);
     for line in page.lines() {
         in_fence ^= line.trim_start().starts_with("```");
         if line.starts_with('#') && !in_fence {
-            sections.push(Section { heading: line.to_owned(), lines: Vec::new() });
+            sections.push(vec![line]);
         } else if let Some(section) = sections.last_mut() {
-            section.lines.push(line.to_owned());
+            section.push(line);
         }
     }
     sections
 }
 
-/// What stands below the heading of a section's translation: FNV-1a of the section's lines.
-fn mark(section: &Section) -> String {
-    let text = [&[section.heading.clone()], &section.lines[..]].concat().join("\n");
+/// What stands below the heading of a section's translation: FNV-1a of the section.
+fn mark(section: &[&str]) -> String {
+    let text = section.join("\n");
     let hash = text
         .trim_end()
         .bytes()
@@ -172,9 +169,9 @@ fn mark(section: &Section) -> String {
 }
 
 /// The lines of a section's code blocks, without the comments.
-fn code(section: &Section) -> Vec<String> {
+fn code(section: &[&str]) -> Vec<String> {
     let (mut code, mut fence, mut is_after_blank) = (Vec::new(), None, true);
-    for line in &section.lines {
+    for line in &section[1..] {
         let begins = line.trim_start().strip_prefix("```");
         if fence.is_some() || begins.is_some() || is_after_blank && line.starts_with("    ") {
             let is_conversation = matches!(fence, Some("smtp" | "smtp todo" | "pop3"));
@@ -193,7 +190,8 @@ fn code(section: &Section) -> Vec<String> {
 
 /// A line of code up to its comment. A conversation has comments on lines of their own only.
 fn without_comment(line: &str, is_conversation: bool) -> &str {
-    if line.trim_start().starts_with(['#', '/']) {
+    let start = line.trim_start();
+    if start.starts_with("# ") || start.starts_with("//") {
         return "";
     }
     let ends = if is_conversation { &[][..] } else { &[" #", " //"] };
@@ -208,7 +206,8 @@ fn texts_in(source: &str) -> Vec<(String, Vec<String>)> {
     for item in program.split("\n\n") {
         let is_said = |line: &&str| {
             let line = line.trim_start();
-            !line.starts_with("//") && !(line.starts_with("const ") && line.ends_with("\";"))
+            let is_constant = line.starts_with("const ") && line.ends_with("\";");
+            !line.starts_with("//") && !is_constant
         };
         let lines = item.lines().filter(is_said).collect::<Vec<_>>().join("\n");
         let pieces: Vec<&str> = lines.split('"').collect();
