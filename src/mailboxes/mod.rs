@@ -191,7 +191,8 @@ impl MailboxTree {
         if let Found::NoSuchUser = found
             && let Some(queue) = self.queue_of(&domain)?
         {
-            return Ok(Found::Mailbox(queue.mailbox_of(address)));
+            let elsewhere = Some(address.clone());
+            return Ok(Found::Mailbox(Mailbox { elsewhere, ..queue.mailbox }));
         }
         Ok(found)
     }
