@@ -33,14 +33,16 @@ fn each_refusal_is_followed_by_its_row_of_the_table() {
     let mut ends = replies.iter().filter(|&&at| lines[at].as_bytes().get(6) == Some(&b' '));
     assert!(lines[0].starts_with("S: 220 ") && lines[1].starts_with("S: "), "{lines:?}");
     for (typed, wanted) in SMTP {
-        let next = lines.get(ends.next().unwrap() + 1).map_or("", String::as_str);
-        let is_explained = next.starts_with("   ") && next.contains(" → ");
+        let at = ends.next().unwrap() + 1;
+        let [meaning, advice] = [at, at + 1].map(|at| lines.get(at).map_or("", String::as_str));
+        let is_explained = meaning.starts_with("   ") && advice.starts_with("   → ");
         assert_eq!(is_explained, !wanted.is_empty(), "{typed}: {lines:?}");
-        assert!(next.trim_start().starts_with(wanted) || wanted.is_empty(), "{typed}: {next}");
+        assert!(!is_explained || meaning.trim_start().starts_with(wanted), "{typed}: {meaning}");
     }
     let pop3 = format!("127.0.0.1:{}", server.pop3.unwrap());
     let lines = talk(&["talk", &pop3, "--vi"], &["STAT", "USER hung", "HELO x"]);
-    let explained: Vec<_> = lines.iter().filter(|line| line.starts_with("   ")).collect();
+    let is_meaning = |line: &&String| line.starts_with("   ") && !line.contains('→');
+    let explained: Vec<_> = lines.iter().filter(is_meaning).collect();
     assert_eq!(explained.len(), 2, "{lines:?}");
     assert!(explained[0].starts_with("   Lệnh này chỉ dùng được sau khi đăng nhập."));
     assert!(explained[1].starts_with("   Lệnh này là của SMTP; bạn đang ở cổng POP3."));

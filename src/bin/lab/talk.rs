@@ -87,7 +87,7 @@ fn listen(stream: TcpStream, record: &Record, prompts: bool, vi: bool) {
         show(prompts, &visible(text.as_bytes()));
         note(record, &format!("S: {text}"));
         if let Some(explanation) = vietnamese::explain(&text).filter(|_| vi) {
-            println!("   {explanation}");
+            println!("{explanation}");
         }
         // More lines of the same reply, list or message are here already, or will write over this.
         if prompts && reader.buffer().is_empty() {

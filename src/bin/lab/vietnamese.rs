@@ -3,7 +3,7 @@
 /// The page; it is part of this program, so that one from a zip has it as well.
 const PAGE: &str = include_str!("../../../docs/vi/replies.md");
 
-/// Says what a refusal means and what to do, if the table has a row for it.
+/// Says what a refusal means, and on a second line what to do, if the table has a row for it.
 pub fn explain(reply: &str) -> Option<String> {
     let (code, _) = reply.split_once(' ').unwrap_or((reply, ""));
     let is_smtp = code.len() == 3 && code.starts_with(['4', '5']);
@@ -16,7 +16,7 @@ pub fn explain(reply: &str) -> Option<String> {
         };
         let mut patterns = replies.split('`').skip(1).step_by(2);
         // Whoever copies a command must not copy the backticks.
-        let says = || format!("{} → {}", meaning.trim(), advice.trim()).replace('`', "");
+        let says = || format!("   {}\n   → {}", meaning.trim(), advice.trim()).replace('`', "");
         patterns.any(|pattern| fits(reply, pattern)).then(says)
     })
 }
@@ -60,7 +60,7 @@ mod tests {
         }
         for reply in ["503 Send MAIL first", "421 Bye", "-ERR Send USER first", "599"] {
             let said = explain(reply).unwrap();
-            assert!(said.contains(" → ") && !said.contains('`'), "{reply}: {said}");
+            assert!(said.contains("\n   → ") && !said.contains('`'), "{reply}: {said}");
         }
     }
 }
