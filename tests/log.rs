@@ -3,6 +3,8 @@
 
 mod common;
 
+use std::time::Instant;
+
 use common::pop3::{self, POP3};
 use common::{Server, Tree, wait_until};
 
@@ -100,6 +102,19 @@ fn what_is_tolerated_is_logged_once_a_session() {
     }
     wait_until("both are logged", || server.log().matches("accepted a space").count() == 2);
     assert_eq!(server.log().lines().count(), 2 * (1 + 3), "{}", server.log());
+}
+
+#[test]
+fn a_tree_that_fails_fills_no_log() {
+    let server = Server::start("");
+    std::fs::remove_dir_all(server.tree.root()).unwrap();
+    let began = Instant::now();
+    let mut client = server.client();
+    client.send("VRFY hung\r\n".repeat(900) + "QUIT\r\n");
+    assert!(client.rest().contains("\r\n221 "));
+    let errors = server.log().matches("ERROR: cannot use the mailbox tree").count();
+    let seconds = began.elapsed().as_secs() as usize + 2;
+    assert!((10..=10 * seconds).contains(&errors), "{errors} errors in {seconds} seconds");
 }
 
 #[test]
