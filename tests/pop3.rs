@@ -151,7 +151,7 @@ fn the_log_tells_the_teacher_why_a_login_fails() {
     let server = Server::start_in(tree(0), POP3);
     let mut client = greeted(&server);
     for (user, why) in [
-        ("toan", "no login as toan@nuce.edu.vn: no password is set; do so with: printf "),
+        ("toan", "no login as toan@nuce.edu.vn: no password is set; do so with: echo "),
         ("nobody", "no login: no such user"),
     ] {
         client.ask(&format!("USER {user}"), "+OK ");

@@ -189,7 +189,7 @@ fn compare(mailbox: &Mailbox, typed: &Password) -> Result<(), String> {
     let secret = match mailbox.note(FILE) {
         Ok(Some(secret)) => secret,
         Ok(None) => {
-            let remedy = format!("printf 'a-password\\n' > {}", path.display());
+            let remedy = format!("echo a-password > {}", path.display());
             return Err(format!("no password is set; do so with: {remedy}"));
         }
         // The client must not hear so: it would tell that the name exists.

@@ -74,6 +74,11 @@ impl Delivery {
         &self.id
     }
 
+    /// Where the files are now.
+    pub fn paths(&self) -> Vec<PathBuf> {
+        self.files.iter().map(|file| file.path.clone()).collect()
+    }
+
     /// The recipients' files, to give each its head before the first line is appended.
     pub fn files_mut(&mut self) -> &mut [RecipientFile] {
         debug_assert!(self.block.is_empty());
