@@ -8,6 +8,7 @@ mod documents;
 mod home;
 mod recordings;
 mod trees;
+mod vietnamese;
 
 use std::fs;
 use std::path::{Path, PathBuf};
