@@ -37,8 +37,10 @@ for program in mini-smtpd lab send glass; do
     cp "$programs/$program$suffix" "$folder/"
     chmod 755 "$folder/$program$suffix"
 done
-# What git ignores stays here: mail and passwords. The labs read in the sources.
-git ls-files -z --cached --others --exclude-standard README.md LICENSE docs mailboxes src |
+# What git ignores stays here: mail and passwords. The labs read in the sources. docs/teacher has what
+# students do not get.
+git ls-files -z --cached --others --exclude-standard README.md LICENSE docs mailboxes src \
+    ':!docs/teacher' |
     while IFS= read -r -d '' file; do
         mkdir -p "$folder/$(dirname "$file")"
         cp "$file" "$folder/$file"
