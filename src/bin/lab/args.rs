@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::assignment::Whose;
+use crate::grade::{self, Grading};
 use crate::line;
 use crate::mark::Marking;
 
@@ -20,6 +21,9 @@ lab: talks with a mail server, and plays conversations against it
   lab mark N [FLAG]...          play assignment N against your homework, and print the marks
   lab pack N [FLAG]...          the same, and write STUDENT-N.zip to hand in
   lab trees FOLDER              make the mailbox trees of three servers, and say how to start them
+  lab grade N FOLDER OUT [FLAG]...
+                                mark all zips of assignment N in FOLDER, and write OUT/marks.csv and
+                                a page for each student; on Linux or WSL only
   lab help                      print this
 
 WHERE is a port, HOST:PORT, pop3 (127.0.0.1:1110), or submission (127.0.0.1:1587); without it,
@@ -40,6 +44,13 @@ current folder or above; where there is a Cargo.toml, the server is built first.
 mark and pack also take --student NUMBER (or it stands in homework/student.txt), --homework DIR
 [homework/N], --term SECRET, from which the values of hidden conversations are made, --base DIR, where the
 sources lie as they were handed out, and --in-class, which plays what the teacher has for the class.
+
+grade takes --term and --in-class, too. What was graded before is skipped. Strangers' programs run in
+bwrap: without home, network and hidden conversations.
+
+  --with DIR            they see this folder as well, and run programs in its folder bin
+  --viva                take a line of each student's own away, and write down what turns red
+  --unsafe              no bwrap: on a machine that you throw away afterwards
 
 `cargo talk`, `cargo mark` and the others are short for `cargo run --bin lab -- talk` and so on.
 Ends with status 0 if all passed, 1 if one failed, 2 if a file or an argument is wrong or there is
@@ -73,6 +84,7 @@ pub enum Task {
     Pack(Marking),
     /// Make the mailbox trees of labs 14 and 15 in this folder.
     Trees(PathBuf),
+    Grade(Grading),
 }
 
 /// What is to be played, and against which server.
@@ -107,8 +119,9 @@ pub fn parse(args: Vec<String>) -> Result<Task, String> {
         ["play", rest @ ..] => parse_play(rest).map(Task::Play),
         ["mark", rest @ ..] => parse_marking(rest).map(Task::Mark),
         ["pack", rest @ ..] => parse_marking(rest).map(Task::Pack),
+        ["grade", rest @ ..] => grade::parse(rest).map(Task::Grade),
         ["trees", folder] => Ok(Task::Trees(PathBuf::from(folder))),
-        [] => Err("say what to do: talk, record, play, mark, pack, trees or help".into()),
+        [] => Err("say what to do: talk, record, play, mark, pack, grade, trees or help".into()),
         ["talk" | "record" | "trees", ..] => {
             Err("too many or too few words; lab help shows the form".into())
         }
@@ -163,7 +176,11 @@ fn parse_play(words: &[&str]) -> Result<Play, String> {
     Ok(play)
 }
 
-fn parse_marking(words: &[&str]) -> Result<Marking, String> {
+/// Understands what `lab mark` and the others take.
+///
+/// # Errors
+/// When a word is unknown.
+pub fn parse_marking(words: &[&str]) -> Result<Marking, String> {
     let (mut whose, mut start, mut patience) = (Whose::default(), None, Duration::from_secs(5));
     let mut words = words.iter();
     while let Some(&word) = words.next() {

@@ -9,8 +9,10 @@ mod bounds;
 mod broken;
 mod client;
 mod compare;
+mod compose;
 mod files;
 mod folder;
+mod grade;
 mod home;
 mod line;
 mod mail;
@@ -65,5 +67,6 @@ fn run(task: Task) -> Result<bool, String> {
             print!("{}", trees::make(&folder)?);
             Ok(true)
         }
+        Task::Grade(grading) => grade::grade(grading),
     }
 }

@@ -1,0 +1,302 @@
+//! Where strangers' programs are built and run: without home, network or hidden conversations.
+//!
+//! Two sandboxes, one in the other. In the outer one run lab and what the student wrote: it has no
+//! network but its own loopback, and a folder in memory that bounds what is written. In the inner one
+//! runs what the student wrote alone: it sees the system's programs, its own folder, and nothing else.
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Both sandboxes: `bwrap`, of the package bubblewrap.
+const BWRAP: &str = "bwrap";
+
+/// The memory that holds all files of one student, and what each program gets for its own, in octets.
+const SIZE: &str = "1500000000";
+const OWN_SIZE: &str = "200000000";
+
+/// The folder in memory. It is there on every Linux.
+const MEMORY: &str = "/dev/shm";
+
+/// Where the inner sandbox has what was handed in.
+const INSIDE: &str = "/homework";
+
+/// What the system needs to run programs, as far as it is there.
+const SYSTEM: [&str; 12] = [
+    "/usr",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/opt",
+    "/etc/alternatives",
+    "/etc/ld.so.cache",
+    "/etc/hosts",
+    "/etc/nsswitch.conf",
+    "/etc/localtime",
+];
+
+/// The bounds of each program. `data` is what it has written to in memory: Java reserves far more than it
+/// uses. Within a user namespace (Linux 5.14) `nproc` counts the sandbox's own processes only.
+const BOUNDS: [&str; 6] =
+    ["prlimit", "--nproc=256", "--data=3000000000", "--fsize=60000000", "--cpu=120", "--core=0"];
+
+/// Where there is no memory left, the system ends these programs before the teacher's.
+const FIRST_TO_GO: [&str; 4] = ["choom", "-n", "1000", "--"];
+
+/// The most processes of one student in a control group.
+const MAX_PROCESSES: &str = "600";
+
+/// How strangers' programs are run.
+#[derive(Debug, Clone, Default)]
+pub struct Sandbox {
+    /// Whether there is none, because the whole machine is to be thrown away.
+    pub is_off: bool,
+    /// Folders in the teacher's home that have programs: a Python, a Java.
+    pub with: Vec<PathBuf>,
+}
+
+impl Sandbox {
+    /// Tries both sandboxes, and returns the words that bound all that one student starts.
+    ///
+    /// # Errors
+    /// When a sandbox does not work here, or nothing bounds the processes.
+    pub fn check(&self) -> Result<Vec<String>, String> {
+        if self.is_off {
+            return Ok(Vec::new());
+        }
+        let inner = [self.inner(Path::new("/tmp")), words(&["true"])].concat();
+        let tried = output(&[self.outer(), inner].concat()).map_err(|e| format!("{BWRAP}: {e}"));
+        tried.map_err(|e| {
+            format!(
+                "there is no sandbox for strangers' programs: {e}\nlab: install bubblewrap 0.7 or \
+                 newer, or say --unsafe on a machine that you throw away afterwards"
+            )
+        })?;
+        let is_root = output(&words(&["id", "-u"])).is_ok_and(|id| id.trim() == "0");
+        control_group(is_root)
+    }
+
+    /// The words before a lab that marks one student.
+    pub fn outer(&self) -> Vec<String> {
+        if self.is_off {
+            return Vec::new();
+        }
+        let temporary = self.temporary().to_string_lossy().into_owned();
+        words(&[
+            BWRAP,
+            "--dev-bind",
+            "/",
+            "/",
+            "--proc",
+            "/proc",
+            "--size",
+            SIZE,
+            "--tmpfs",
+            MEMORY,
+            "--dir",
+            &temporary,
+            "--setenv",
+            "TMPDIR",
+            &temporary,
+            "--unshare-user",
+            "--unshare-net",
+            "--unshare-pid",
+            "--die-with-parent",
+            "--",
+        ])
+    }
+
+    /// Where a lab that marks one student has its folders; programs under test see it.
+    fn temporary(&self) -> PathBuf {
+        if self.is_off { std::env::temp_dir() } else { Path::new(MEMORY).join("lab") }
+    }
+
+    /// An empty folder that no program under test sees, but for the one that is given it.
+    ///
+    /// # Errors
+    /// When there is no room.
+    pub fn folder(&self, name: &str) -> Result<PathBuf, String> {
+        let memory = Path::new(MEMORY);
+        let folder = if self.is_off { self.temporary().join("lab-grade") } else { memory.into() };
+        let folder = folder.join(name);
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+        Ok(folder)
+    }
+
+    /// The words before a program that was handed in, whose folder this is.
+    pub fn inner(&self, folder: &Path) -> Vec<String> {
+        let folder = folder.to_string_lossy().into_owned();
+        let run = [words(&BOUNDS), words(&["--"]), words(&FIRST_TO_GO)].concat();
+        if self.is_off {
+            // Here `nproc` would count what else this user runs.
+            let run = run.into_iter().filter(|word| !word.starts_with("--nproc="));
+            return [words(&["env", "-C", &folder]), run.collect()].concat();
+        }
+        let mut all = words(&[
+            BWRAP,
+            "--unshare-user",
+            "--unshare-pid",
+            "--unshare-ipc",
+            "--unshare-uts",
+            "--unshare-cgroup-try",
+            "--die-with-parent",
+            "--new-session",
+            "--clearenv",
+            "--proc",
+            "/proc",
+            "--dev",
+            "/dev",
+            "--size",
+            OWN_SIZE,
+            "--tmpfs",
+            "/tmp",
+            "--dir",
+            "/cargo",
+        ]);
+        let mut see = |flag: &str, from: &str, to: &str| all.extend(words(&[flag, from, to]));
+        for path in SYSTEM {
+            see("--ro-bind-try", path, path);
+        }
+        for java in fs::read_dir("/etc").into_iter().flatten().flatten() {
+            let path = java.path().to_string_lossy().into_owned();
+            if path.starts_with("/etc/java") {
+                see("--ro-bind-try", &path, &path);
+            }
+        }
+        let mut path = "/usr/local/bin:/usr/bin:/bin".to_owned();
+        for tools in self.with.iter().cloned().chain(rust()) {
+            let tools = tools.to_string_lossy();
+            see("--ro-bind-try", &tools, &tools);
+            path = format!("{tools}/bin:{path}");
+        }
+        if let Some(packages) = packages() {
+            see("--ro-bind-try", &packages.to_string_lossy(), "/cargo/registry");
+        }
+        let temporary = self.temporary().to_string_lossy().into_owned();
+        see("--bind-try", &temporary, &temporary);
+        see("--bind", &folder, INSIDE);
+        for (name, value) in [
+            ("PATH", path.as_str()),
+            ("HOME", "/tmp"),
+            ("LANG", "C.UTF-8"),
+            ("CARGO_HOME", "/cargo"),
+            ("CARGO_INCREMENTAL", "0"),
+            ("CARGO_PROFILE_DEV_DEBUG", "0"),
+        ] {
+            see("--setenv", name, value);
+        }
+        all.extend(words(&["--chdir", INSIDE, "--"]));
+        [all, run].concat()
+    }
+
+    /// The path by which a program in the inner sandbox knows a file of its folder.
+    pub fn inside(&self, folder: &Path, name: &str) -> String {
+        let folder = if self.is_off { folder } else { Path::new(INSIDE) };
+        folder.join(name).to_string_lossy().into_owned()
+    }
+}
+
+/// The toolchain that builds Rust: not rustup's links to it, which would need the home.
+fn rust() -> Option<PathBuf> {
+    let sysroot = output(&words(&["rustc", "--print", "sysroot"])).ok()?;
+    Some(PathBuf::from(sysroot.trim()))
+}
+
+/// The packages that cargo has fetched.
+fn packages() -> Option<PathBuf> {
+    let cargo = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo"));
+    cargo.or_else(home).map(|cargo| cargo.join("registry"))
+}
+
+/// The words that put what follows into a control group of its own: systemd's, or one that root may make.
+/// Without one, an ordinary user's programs have the bounds of `BOUNDS` each.
+///
+/// # Errors
+/// When root has none: no other bound on processes holds for root.
+fn control_group(is_root: bool) -> Result<Vec<String>, String> {
+    let mut systemd = words(&["systemd-run", "--scope", "--quiet", "-p", "MemoryMax=4G", "-p"]);
+    systemd.extend([format!("TasksMax={MAX_PROCESSES}"), "-p".into(), "MemorySwapMax=0".into()]);
+    if !is_root {
+        systemd.push("--user".into());
+    }
+    if output(&[systemd.clone(), words(&["true"])].concat()).is_ok() {
+        return Ok(systemd);
+    }
+    if !is_root {
+        return Ok(Vec::new());
+    }
+    for above in ["/sys/fs/cgroup", "/sys/fs/cgroup/pids"] {
+        let group = Path::new(above).join("lab-grade");
+        let _ = fs::create_dir(&group);
+        if fs::write(group.join("pids.max"), MAX_PROCESSES).is_ok() {
+            let enter = "echo $$ > \"$0/cgroup.procs\" && exec \"$@\"";
+            return Ok(words(&["sh", "-c", enter, &group.to_string_lossy()]));
+        }
+        let _ = fs::remove_dir(&group);
+    }
+    Err("nothing bounds the processes of root here; be another user, or say --unsafe".into())
+}
+
+/// What a short command of our own prints.
+///
+/// # Errors
+/// When it cannot be run, or fails: its last words.
+fn output(command: &[String]) -> Result<String, String> {
+    let (program, args) = command.split_first().ok_or("no command")?;
+    let output = Command::new(program).args(args).stdin(Stdio::null()).output();
+    let output = output.map_err(|e| format!("{program}: {e}"))?;
+    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    if !output.status.success() {
+        return Err(said.lines().last().unwrap_or("it fails").to_owned());
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Runs a command, whose words go to a file, and returns whether it ended well and in time.
+///
+/// # Errors
+/// When it did not: how it ended, and the beginning of what it said.
+pub fn run(command: &[String], said: &Path, time: Duration) -> Result<(), String> {
+    let file = fs::File::create(said).map_err(|e| format!("{}: {e}", said.display()))?;
+    let again = file.try_clone().map_err(|e| e.to_string())?;
+    let (program, args) = command.split_first().ok_or("an empty line")?;
+    let mut command = Command::new(program);
+    command.args(args).stdin(Stdio::null()).stdout(file).stderr(again);
+    let mut child = command.spawn().map_err(|e| format!("{program}: {e}"))?;
+    let how = match wait(&mut child, time) {
+        Some(true) => return Ok(()),
+        Some(false) => "it fails".to_owned(),
+        None => format!("it takes more than {} seconds", time.as_secs()),
+    };
+    let mut beginning = Vec::new();
+    let read = fs::File::open(said).and_then(|file| file.take(4000).read_to_end(&mut beginning));
+    let text = String::from_utf8_lossy(&beginning);
+    let line = text.lines().find(|line| read.is_ok() && !line.trim().is_empty());
+    Err(line.map_or(how.clone(), |line| format!("{how}: {line}")))
+}
+
+/// Whether the program ended well; none if it had to be ended.
+pub fn wait(child: &mut Child, time: Duration) -> Option<bool> {
+    let began = Instant::now();
+    while began.elapsed() < time {
+        match child.try_wait() {
+            Ok(Some(status)) => return Some(status.success()),
+            Ok(None) => thread::sleep(Duration::from_millis(20)),
+            Err(_) => return None,
+        }
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+    None
+}
+
+pub fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
