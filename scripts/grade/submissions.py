@@ -44,7 +44,10 @@ files = {file: text for file, text in good.items() if file != "receiver.py"}
 files |= {program: good["receiver.py"], "start.txt": "python3 nhận.py {port} {mailboxes}\n"}
 submit("mac", files | {"__MACOSX/._x": "x", ".DS_Store": "x"}, mac, f"{mac}_7_file_MAC-2.zip")
 submit("notepad", good | {"start.txt": start.encode("utf-16")})
-submit("windows", {f"bai2\\{file}": text for file, text in good.items()}, name="WINDOWS-2 (1).zip")
+windows = {zipfile.ZipInfo(f"bai2\\{file}"): text for file, text in good.items()}
+for entry in windows:
+    entry.create_system = 0
+submit("windows", windows, name="WINDOWS-2 (1).zip")
 inner = submit("inner", good, "inner")
 submit("twice", {"twice-2.zip": inner.read_bytes()})
 inner.unlink()
@@ -85,14 +88,14 @@ submit("reads", python(
     "    if pathlib.Path(place).exists() and (place[1:5] != 'proc' or b'LAB_SECRET' in open(place, 'rb').read()):\n"
     "        found.append(place)\n"
     "s = socket.create_server(('127.0.0.1', int(sys.argv[1])))\n"
-    "while True:\n    c, _ = s.accept()\n    c.sendall(f'220 found {found}\\r\\n'.encode())"))
+    "while True:\n    c, _ = s.accept()\n    c.sendall(f'500 found {found}\\r\\n'.encode())"))
 submit("calls", python(
     "import socket, sys\nreached = []\n"
     f"for place in [('1.1.1.1', 53), ('127.0.0.1', {os.environ.get('TEACHERS_PORT', '9')})]:\n"
     "    try: reached.append(socket.create_connection(place, 1).getpeername())\n"
     "    except OSError: pass\n"
     "s = socket.create_server(('127.0.0.1', int(sys.argv[1])))\n"
-    "while True:\n    c, _ = s.accept()\n    c.sendall(f'220 reached {reached}\\r\\n'.encode())"))
+    "while True:\n    c, _ = s.accept()\n    c.sendall(f'500 reached {reached}\\r\\n'.encode())"))
 submit("kills", hostile("import os\ntry: os.kill(-1, 9)\nexcept OSError: pass"))
 submit("daemon", hostile("import os, time\nif os.fork() == 0:\n    os.setsid()\n    time.sleep(3600)"))
 link = zipfile.ZipInfo("own.smtp.txt")

@@ -107,7 +107,7 @@ impl Grading {
         zip: &Path,
         place: &str,
     ) -> Result<String, String> {
-        let sum = checksum(zip, &self.marking);
+        let sum = self.checksum(zip);
         let file = self.out.join("rows").join(format!("{student}-{sum:016x}.csv"));
         if let Ok(rows) = fs::read_to_string(&file) {
             println!("{place}  {student}: graded before");
@@ -132,6 +132,15 @@ impl Grading {
         let line = total.lines().find_map(|line| line.strip_prefix("<p>")).unwrap_or_default();
         println!("{place}  {}  {took:.1} s", line.trim_end_matches("</p>"));
         Ok(rows)
+    }
+
+    /// A number that is another one when the zip, or what is asked for, is another one.
+    fn checksum(&self, zip: &Path) -> u64 {
+        let (octets, whose) = (fs::read(zip).unwrap_or_default(), &self.marking.whose);
+        let key = format!("{}/{}/{}", whose.number, whose.term, whose.in_class)
+            + if self.with_viva { "?" } else { "" };
+        let step = |sum: u64, octet: &u8| (sum ^ u64::from(*octet)).wrapping_mul(0x0100_0000_01b3);
+        octets.iter().fold(parameters::hash(&key), step)
     }
 
     /// Starts a lab for one student in the outer sandbox, and waits for it. What it says is for the teacher.
@@ -195,13 +204,4 @@ impl Grading {
 fn not_played(reason: &str) -> Row {
     let (title, mistake) = ("(not played)".to_owned(), reason.to_owned());
     Row { part: "all", title, marks: 0, of: 0, mistake, shown: String::new() }
-}
-
-/// A number that is another one when the zip, the assignment or the term is another one.
-fn checksum(zip: &Path, marking: &Marking) -> u64 {
-    let octets = fs::read(zip).unwrap_or_default();
-    let whose = &marking.whose;
-    let key = format!("{}/{}/{}", whose.number, whose.term, whose.in_class);
-    let step = |sum: u64, octet: &u8| (sum ^ u64::from(*octet)).wrapping_mul(0x0100_0000_01b3);
-    octets.iter().fold(parameters::hash(&key), step)
 }

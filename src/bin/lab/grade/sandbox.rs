@@ -24,6 +24,9 @@ const MEMORY: &str = "/dev/shm";
 /// Where the inner sandbox has what was handed in.
 const INSIDE: &str = "/homework";
 
+/// Where it has the teacher's Rust.
+const RUST: &str = "/rust";
+
 /// What the system needs to run programs, as far as it is there.
 const SYSTEM: [&str; 12] = [
     "/usr",
@@ -40,10 +43,11 @@ const SYSTEM: [&str; 12] = [
     "/etc/localtime",
 ];
 
-/// The bounds of each program. `data` is what it has written to in memory: Java reserves far more than it
-/// uses. Within a user namespace (Linux 5.14) `nproc` counts the sandbox's own processes only.
+/// The bounds of each program: `data` counts the memory that may be written to; Java reserves far more
+/// than that, so that a bound on addresses would end it. In a user namespace, since Linux 5.14, `nproc`
+/// counts the sandbox's own processes only.
 const BOUNDS: [&str; 6] =
-    ["prlimit", "--nproc=256", "--data=3000000000", "--fsize=60000000", "--cpu=120", "--core=0"];
+    ["prlimit", "--nproc=256", "--data=1500000000", "--fsize=60000000", "--cpu=120", "--core=0"];
 
 /// Where there is no memory left, the system ends these programs before the teacher's.
 const FIRST_TO_GO: [&str; 4] = ["choom", "-n", "1000", "--"];
@@ -170,10 +174,13 @@ impl Sandbox {
             }
         }
         let mut path = "/usr/local/bin:/usr/bin:/bin".to_owned();
-        for tools in self.with.iter().cloned().chain(rust()) {
-            let tools = tools.to_string_lossy();
+        for tools in self.with.iter().map(|tools| tools.to_string_lossy()) {
             see("--ro-bind-try", &tools, &tools);
             path = format!("{tools}/bin:{path}");
+        }
+        if let Some(toolchain) = rust() {
+            see("--ro-bind-try", &toolchain, RUST);
+            path = format!("{RUST}/bin:{path}");
         }
         if let Some(packages) = packages() {
             see("--ro-bind-try", &packages.to_string_lossy(), "/cargo/registry");
@@ -186,6 +193,8 @@ impl Sandbox {
             ("HOME", "/tmp"),
             ("LANG", "C.UTF-8"),
             ("CARGO_HOME", "/cargo"),
+            // Without it, Java takes a part of the machine's memory.
+            ("JAVA_TOOL_OPTIONS", "-Xms32m -Xmx256m"),
             ("CARGO_INCREMENTAL", "0"),
             ("CARGO_PROFILE_DEV_DEBUG", "0"),
         ] {
@@ -203,9 +212,9 @@ impl Sandbox {
 }
 
 /// The toolchain that builds Rust: not rustup's links to it, which would need the home.
-fn rust() -> Option<PathBuf> {
+fn rust() -> Option<String> {
     let sysroot = output(&words(&["rustc", "--print", "sysroot"])).ok()?;
-    Some(PathBuf::from(sysroot.trim()))
+    Some(sysroot.trim().to_owned())
 }
 
 /// The packages that cargo has fetched.
@@ -262,7 +271,7 @@ fn output(command: &[String]) -> Result<String, String> {
 /// Runs a command, whose words go to a file, and returns whether it ended well and in time.
 ///
 /// # Errors
-/// When it did not: how it ended, and the beginning of what it said.
+/// When it did not: how it ended, and the first error among what it said at the beginning.
 pub fn run(command: &[String], said: &Path, time: Duration) -> Result<(), String> {
     let file = fs::File::create(said).map_err(|e| format!("{}: {e}", said.display()))?;
     let again = file.try_clone().map_err(|e| e.to_string())?;
@@ -278,7 +287,9 @@ pub fn run(command: &[String], said: &Path, time: Duration) -> Result<(), String
     let mut beginning = Vec::new();
     let read = fs::File::open(said).and_then(|file| file.take(4000).read_to_end(&mut beginning));
     let text = String::from_utf8_lossy(&beginning);
-    let line = text.lines().find(|line| read.is_ok() && !line.trim().is_empty());
+    let is_error = |line: &&str| line.to_lowercase().contains("error");
+    let line = text.lines().find(is_error).or(text.lines().find(|line| !line.trim().is_empty()));
+    let line = line.filter(|_| read.is_ok());
     Err(line.map_or(how.clone(), |line| format!("{how}: {line}")))
 }
 
