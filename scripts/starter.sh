@@ -24,7 +24,7 @@ mkdir "$folder/homework"
 echo "Your homework lies here: homework/2 for assignment 2. See docs/assignments." > "$folder/homework/README.txt"
 
 # `cargo vendor` prints the lines that make cargo use the folder.
-(cd "$folder" && cargo vendor --quiet --locked vendor > "$work/vendor.toml")
+(cd "$folder" && cargo vendor --locked vendor 2> "$work/said" > "$work/vendor.toml")
 {
     printf '\n# The packages lie in the folder vendor.\n'
     cat "$work/vendor.toml"

@@ -20,6 +20,7 @@ mod mark;
 mod mistake;
 mod octets;
 mod options;
+mod own;
 mod pack;
 mod parameters;
 mod play;

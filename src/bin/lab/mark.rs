@@ -4,12 +4,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::assignment::{Assignment, Tested, Whose};
-use crate::broken::{self, Patch};
-use crate::files;
 use crate::options::{Against, Options};
 use crate::play::{Difference, Outcome};
 use crate::script::{self, Conversation};
 use crate::template::Template;
+use crate::{files, own};
 
 /// What is to be marked.
 #[derive(Debug, Clone)]
@@ -21,9 +20,9 @@ pub struct Marking {
 
 /// Marks that were reached, and those that can be.
 #[derive(Default, Clone, Copy)]
-struct Sum {
-    reached: u32,
-    of: u32,
+pub struct Sum {
+    pub reached: u32,
+    pub of: u32,
 }
 
 /// What came of one conversation, or of one thing that is worth marks.
@@ -39,7 +38,8 @@ pub struct Row {
 }
 
 impl Sum {
-    fn add(&mut self, marks: u32, is_reached: bool) {
+    /// Adds what these marks are worth.
+    pub fn add(&mut self, marks: u32, is_reached: bool) {
         self.of += marks;
         self.reached += if is_reached { marks } else { 0 };
     }
@@ -80,7 +80,7 @@ pub fn mark_rows(marking: &Marking) -> Result<Vec<Row>, String> {
         }
     }
     if assignment.each_caught + assignment.each_hidden_caught + assignment.right_one > 0 {
-        parts.push(("your own", play_own(&assignment, marking.patience, &mut rows)?));
+        parts.push(("your own", own::play(&assignment, marking.patience, &mut rows)?));
     }
     print_sums(&assignment, &parts);
     Ok(rows)
@@ -99,7 +99,7 @@ pub fn public_rows(marking: &Marking) -> Result<Vec<Row>, String> {
 }
 
 /// How the conversations are played.
-fn options(assignment: &Assignment, template: Template, patience: Duration) -> Options {
+pub fn options(assignment: &Assignment, template: Template, patience: Duration) -> Options {
     Options {
         client: template.clone(),
         against: Against::Started(template),
@@ -147,7 +147,8 @@ fn play_part(
     Ok(sum)
 }
 
-fn row(
+/// What came of it: all is well without a difference, which stands in this file.
+pub fn row(
     part: &'static str,
     title: &str,
     marks: u32,
@@ -178,7 +179,7 @@ fn absence(outcome: &Outcome) -> Option<&str> {
 }
 
 /// The difference that costs the marks, if there is one.
-fn difference(line: usize, outcome: Outcome) -> Option<Difference> {
+pub fn difference(line: usize, outcome: Outcome) -> Option<Difference> {
     let told = |line, heard: String, mistake: Option<&str>| {
         let (sent, expected) = (String::new(), "that it can be played".to_owned());
         Some(Difference { line, sent, expected, heard, mistake: mistake.map(str::to_owned) })
@@ -221,95 +222,6 @@ fn play_base(assignment: &Assignment, options: &Options, rows: &mut Vec<Row>) ->
     sum
 }
 
-/// Plays the student's own conversations: they must pass with the right program, and what they find
-/// in the broken ones counts.
-fn play_own(
-    assignment: &Assignment,
-    patience: Duration,
-    rows: &mut Vec<Row>,
-) -> Result<Sum, String> {
-    println!("\n  Your own conversations");
-    let (mut sum, mut good) = (Sum::default(), Vec::new());
-    let Some(right) = broken::right(assignment)? else {
-        for wrong in assignment.own().into_iter().filter_map(Result::err) {
-            println!("    FAIL  {wrong}");
-        }
-        println!("    your teacher plays them");
-        return Ok(sum);
-    };
-    let right = options(assignment, right.template.clone(), patience);
-    for read in assignment.own() {
-        match read {
-            Ok(conversations) => good.extend(keep_right(conversations, &right)),
-            Err(wrong) => {
-                println!("    FAIL  {wrong}");
-                let (title, mistake, shown) = ("one file".into(), wrong, String::new());
-                rows.push(Row { part: "your own", title, marks: 0, of: 0, mistake, shown });
-            }
-        }
-    }
-    if assignment.right_one > 0 {
-        let first = good.first().map_or("none passes".into(), |first| name_of(&first.file));
-        let (word, marks) = (if good.is_empty() { "FAIL" } else { "ok  " }, assignment.right_one);
-        sum.add(marks, !good.is_empty());
-        rows.push(row("your own", "one that is right", sum.reached, marks, None, ""));
-        println!("    {word}    {}/{marks}  {first}", sum.reached);
-    }
-    for patch in broken::patches(assignment) {
-        let found = catch(assignment, &patch, &good, patience)?;
-        let (name, marks) = (&patch.name, patch.marks);
-        sum.add(marks, found.is_some());
-        let reached = if found.is_some() { marks } else { 0 };
-        rows.push(row("your own", &format!("catches {name}"), reached, marks, None, ""));
-        match found {
-            Some(place) => println!("    caught  {marks}/{marks}  {name}: {place}"),
-            None => println!("    missed  0/{marks}  {name}"),
-        }
-    }
-    Ok(sum)
-}
-
-/// The place where one of these conversations differs from the program with this mistake.
-fn catch(
-    assignment: &Assignment,
-    patch: &Patch,
-    good: &[Conversation],
-    patience: Duration,
-) -> Result<Option<String>, String> {
-    if good.is_empty() {
-        return Ok(None);
-    }
-    let broken = broken::make(assignment, patch)?;
-    let options = options(assignment, broken.template.clone(), patience);
-    let outcomes = files::play_all(good, &options);
-    Ok(outcomes.iter().find_map(|(index, outcome)| match outcome {
-        Outcome::Failed(difference) => {
-            Some(format!("{}:{}", name_of(&good[*index].file), difference.line))
-        }
-        Outcome::Passed | Outcome::Unchecked(_) | Outcome::Skipped(_) | Outcome::NoServer(..) => {
-            None
-        }
-    }))
-}
-
-/// Those conversations that pass with the right program; a line for each other one.
-fn keep_right(conversations: Vec<Conversation>, right: &Options) -> Vec<Conversation> {
-    let outcomes = files::play_all(&conversations, right);
-    let mut good = Vec::new();
-    for ((_, outcome), conversation) in outcomes.into_iter().zip(conversations) {
-        let (file, line) = (conversation.file.clone(), conversation.line);
-        match difference(line, outcome) {
-            None => good.push(conversation),
-            Some(difference) => println!(
-                "    FAIL  {}: the right program says something else, so that it catches nothing\n{}",
-                name_of(&file),
-                indented(&files::show(&file, &difference))
-            ),
-        }
-    }
-    good
-}
-
 /// Prints a line for each part, and the total.
 fn print_sums(assignment: &Assignment, parts: &[(&str, Sum)]) {
     let mut total = Sum::default();
@@ -328,10 +240,12 @@ fn print_sums(assignment: &Assignment, parts: &[(&str, Sum)]) {
     println!("  total     {:3}/{}", total.reached, total.of);
 }
 
-fn name_of(file: &str) -> String {
+/// A file's name without its folders.
+pub fn name_of(file: &str) -> String {
     Path::new(file).file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-fn indented(text: &str) -> String {
+/// The text four columns further to the right.
+pub fn indented(text: &str) -> String {
     text.lines().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
 }

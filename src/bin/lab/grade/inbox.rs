@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use crate::compose::compose;
 
@@ -53,8 +52,7 @@ fn walk(path: &Path, number: &str, depth: usize, inbox: &mut Inbox) {
     } else if kind.is_file() {
         let name = name_of(path);
         let lower = name.to_lowercase();
-        let ends_in = |end: &&str| lower.ends_with(*end);
-        if OTHER_ARCHIVES.iter().any(|end| ends_in(&end)) {
+        if OTHER_ARCHIVES.iter().any(|end| lower.ends_with(end)) {
             inbox.odd.push((name, "this is no zip; lab pack writes one".into()));
         } else if let Some(stem) = lower.strip_suffix(".zip") {
             match student_of(stem, number) {
@@ -84,8 +82,7 @@ fn student_of(stem: &str, number: &str) -> Option<String> {
 /// Of several zips of one student, leaves the newest.
 fn keep_newest(inbox: &mut Inbox) {
     let time = |path: &Path| fs::metadata(path).and_then(|file| file.modified()).ok();
-    let age = |(student, path): &(String, PathBuf)| (student.clone(), time(path));
-    inbox.zips.sort_by_key(|zip| -> (String, Option<SystemTime>) { age(zip) });
+    inbox.zips.sort_by_key(|(student, path)| (student.clone(), time(path)));
     let mut kept: Vec<(String, PathBuf)> = Vec::new();
     for (student, path) in inbox.zips.drain(..) {
         match kept.last_mut() {

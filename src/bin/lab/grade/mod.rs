@@ -17,7 +17,7 @@ use crate::assignment::Assignment;
 use crate::mark::{Marking, Row};
 use crate::parameters;
 use one::Work;
-use sandbox::{Sandbox, words};
+use sandbox::Sandbox;
 
 /// How long one student may take for everything.
 const MAX_TIME: Duration = Duration::from_secs(900);
@@ -25,10 +25,11 @@ const MAX_TIME: Duration = Duration::from_secs(900);
 /// What is to be graded, and how.
 pub struct Grading {
     marking: Marking,
-    /// Where the zips lie; or the one zip, if this is the lab in the outer sandbox.
+    /// Where the zips lie, and where the table goes.
     from: PathBuf,
     out: PathBuf,
-    is_one: bool,
+    /// The one zip, if this is the lab in the outer sandbox.
+    one: Option<PathBuf>,
     with_viva: bool,
     sandbox: Sandbox,
     /// What was typed, for the labs in the sandboxes.
@@ -41,12 +42,12 @@ pub struct Grading {
 /// When something is missing or unknown.
 pub fn parse(given: &[&str]) -> Result<Grading, String> {
     let (mut rest, mut paths) = (Vec::new(), Vec::new());
-    let (mut is_one, mut with_viva, mut sandbox) = (false, false, Sandbox::default());
+    let (mut one, mut with_viva, mut sandbox) = (None, false, Sandbox::default());
     let mut all = given.iter();
     while let Some(&word) = all.next() {
         let mut value = || all.next().copied().ok_or_else(|| format!("{word} needs a value"));
         match word {
-            "--one" => is_one = true,
+            "--one" => one = Some(PathBuf::from(value()?)),
             "--viva" => with_viva = true,
             "--unsafe" => sandbox.is_off = true,
             "--with" => sandbox.with.push(PathBuf::from(value()?)),
@@ -59,7 +60,8 @@ pub fn parse(given: &[&str]) -> Result<Grading, String> {
     let [from, out] = <[PathBuf; 2]>::try_from(paths)
         .map_err(|_| "say lab grade N FOLDER OUT: what was handed in, and where marks go")?;
     let marking = args::parse_marking(&rest)?;
-    Ok(Grading { marking, from, out, is_one, with_viva, sandbox, words: words(given) })
+    let words = given.iter().map(|word| (*word).to_owned()).collect();
+    Ok(Grading { marking, from, out, one, with_viva, sandbox, words })
 }
 
 /// Grades a folder, and returns whether everything in it could be graded.
@@ -72,8 +74,8 @@ pub fn grade(mut grading: Grading) -> Result<bool, String> {
             "lab grade needs Linux, or on Windows WSL: its sandbox runs nowhere else".into()
         );
     }
-    if grading.is_one {
-        return grading.grade_one().map(|()| true);
+    if let Some(zip) = &grading.one {
+        return grading.grade_one(zip).map(|()| true);
     }
     let before = grading.sandbox.check()?;
     for folder in ["rows", "pages", "teacher"] {
@@ -154,16 +156,10 @@ impl Grading {
         let log = fs::File::create(&log).map_err(|e| format!("{}: {e}", log.display()))?;
         let again = log.try_clone().map_err(|e| e.to_string())?;
         let lab = std::env::current_exe().map_err(|e| e.to_string())?;
-        let from = self.from.to_string_lossy();
         let mut all = [before.to_vec(), self.sandbox.outer()].concat();
-        all.extend(words(&[&lab.to_string_lossy(), "grade"]));
-        // The folder becomes the one zip.
-        let is_from = |word: &String| **word == from;
-        let given = self.words.iter().map(|word| {
-            if is_from(word) { zip.to_string_lossy().into_owned() } else { word.clone() }
-        });
-        all.extend(given);
-        all.extend(words(&["--one", "--student", student]));
+        all.extend([lab.to_string_lossy().into_owned(), "grade".into()]);
+        all.extend(self.words.iter().cloned());
+        all.extend(["--student", student, "--one", &zip.to_string_lossy()].map(str::to_owned));
         let (program, args) = all.split_first().ok_or("no command")?;
         let mut command = Command::new(program);
         command.args(args).stdin(Stdio::null()).stdout(log).stderr(again);
@@ -173,8 +169,8 @@ impl Grading {
     }
 
     /// Grades one zip, and writes rows and page.
-    fn grade_one(&self) -> Result<(), String> {
-        let unpacked = Work::unpack(self.sandbox.clone(), &self.from, &self.marking);
+    fn grade_one(&self, zip: &Path) -> Result<(), String> {
+        let unpacked = Work::unpack(self.sandbox.clone(), zip, &self.marking);
         let (mut work, rows) = match unpacked {
             Ok(mut work) => {
                 let rows = work.mark();

@@ -136,7 +136,7 @@ fn unpack(sandbox: &Sandbox, zip: &Path) -> Result<Vec<File>, String> {
     let files = folder.join("files");
     let made = fs::create_dir(&files).and_then(|()| fs::write(folder.join("in.zip"), octets));
     made.map_err(|e| e.to_string())?;
-    let tool = words(&["unzip", "-q", "-o", "in.zip", "-d", "files"]);
+    let tool = words("unzip -q -o in.zip -d files");
     let command = [sandbox.inner(&folder), tool].concat();
     let said = sandbox.folder("said")?.join("said");
     let unpacked = sandbox::run(&command, &said, TIME_TO_UNPACK);

@@ -11,13 +11,6 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Both sandboxes: `bwrap`, of the package bubblewrap.
-const BWRAP: &str = "bwrap";
-
-/// The memory that holds all files of one student, and what each program gets for its own, in octets.
-const SIZE: &str = "1500000000";
-const OWN_SIZE: &str = "200000000";
-
 /// The folder in memory. It is there on every Linux.
 const MEMORY: &str = "/dev/shm";
 
@@ -28,31 +21,39 @@ const INSIDE: &str = "/homework";
 const RUST: &str = "/rust";
 
 /// What the system needs to run programs, as far as it is there.
-const SYSTEM: [&str; 12] = [
-    "/usr",
-    "/bin",
-    "/sbin",
-    "/lib",
-    "/lib32",
-    "/lib64",
-    "/opt",
-    "/etc/alternatives",
-    "/etc/ld.so.cache",
-    "/etc/hosts",
-    "/etc/nsswitch.conf",
-    "/etc/localtime",
+const SYSTEM: &str = "/usr /bin /sbin /lib /lib32 /lib64 /opt /etc/alternatives /etc/ld.so.cache \
+                      /etc/hosts /etc/nsswitch.conf /etc/localtime";
+
+/// The sandbox of what was handed in: no process, no variable and no terminal of the teacher's.
+const INNER: &str = "bwrap --unshare-user --unshare-pid --unshare-ipc --unshare-uts \
+                     --unshare-cgroup-try --die-with-parent --new-session --clearenv --proc /proc \
+                     --dev /dev --size 200000000 --tmpfs /tmp --dir /cargo";
+
+/// The sandbox around it and lab: no network, and one and a half GB of memory for all that is written.
+const OUTER: &str = "bwrap --dev-bind / / --proc /proc --size 1500000000 --tmpfs /dev/shm \
+                     --dir /dev/shm/lab --setenv TMPDIR /dev/shm/lab --unshare-user --unshare-net \
+                     --unshare-pid --die-with-parent --";
+
+/// What programs find in their environment. Without the last, Java takes a part of the machine's memory.
+const ENVIRONMENT: [(&str, &str); 6] = [
+    ("HOME", "/tmp"),
+    ("LANG", "C.UTF-8"),
+    ("CARGO_HOME", "/cargo"),
+    ("CARGO_INCREMENTAL", "0"),
+    ("CARGO_PROFILE_DEV_DEBUG", "0"),
+    ("JAVA_TOOL_OPTIONS", "-Xms32m -Xmx256m"),
 ];
 
 /// The bounds of each program: `data` counts the memory that may be written to; Java reserves far more
 /// than that, so that a bound on addresses would end it. In a user namespace, since Linux 5.14, `nproc`
-/// counts the sandbox's own processes only.
-const BOUNDS: [&str; 6] =
-    ["prlimit", "--nproc=256", "--data=1500000000", "--fsize=60000000", "--cpu=120", "--core=0"];
+/// counts the sandbox's own processes only. Where there is no memory left, the system ends these programs
+/// before the teacher's.
+const BOUNDS: &str = "prlimit --nproc=256 --data=1500000000 --fsize=60000000 --cpu=120 --core=0 -- \
+                      choom -n 1000 --";
 
-/// Where there is no memory left, the system ends these programs before the teacher's.
-const FIRST_TO_GO: [&str; 4] = ["choom", "-n", "1000", "--"];
-
-/// The most processes of one student in a control group.
+/// The control group of one student, as systemd makes it; and the most processes where it does not.
+const SYSTEMD: &str =
+    "systemd-run --scope --quiet -p MemoryMax=4G -p MemorySwapMax=0 -p TasksMax=600";
 const MAX_PROCESSES: &str = "600";
 
 /// How strangers' programs are run.
@@ -73,46 +74,20 @@ impl Sandbox {
         if self.is_off {
             return Ok(Vec::new());
         }
-        let inner = [self.inner(Path::new("/tmp")), words(&["true"])].concat();
-        let tried = output(&[self.outer(), inner].concat()).map_err(|e| format!("{BWRAP}: {e}"));
-        tried.map_err(|e| {
+        let inner = [self.inner(Path::new("/tmp")), words("true")].concat();
+        output(&[self.outer(), inner].concat()).map_err(|e| {
             format!(
                 "there is no sandbox for strangers' programs: {e}\nlab: install bubblewrap 0.7 or \
                  newer, or say --unsafe on a machine that you throw away afterwards"
             )
         })?;
-        let is_root = output(&words(&["id", "-u"])).is_ok_and(|id| id.trim() == "0");
+        let is_root = output(&words("id -u")).is_ok_and(|id| id.trim() == "0");
         control_group(is_root)
     }
 
     /// The words before a lab that marks one student.
     pub fn outer(&self) -> Vec<String> {
-        if self.is_off {
-            return Vec::new();
-        }
-        let temporary = self.temporary().to_string_lossy().into_owned();
-        words(&[
-            BWRAP,
-            "--dev-bind",
-            "/",
-            "/",
-            "--proc",
-            "/proc",
-            "--size",
-            SIZE,
-            "--tmpfs",
-            MEMORY,
-            "--dir",
-            &temporary,
-            "--setenv",
-            "TMPDIR",
-            &temporary,
-            "--unshare-user",
-            "--unshare-net",
-            "--unshare-pid",
-            "--die-with-parent",
-            "--",
-        ])
+        if self.is_off { Vec::new() } else { words(OUTER) }
     }
 
     /// Where a lab that marks one student has its folders; programs under test see it.
@@ -135,73 +110,42 @@ impl Sandbox {
 
     /// The words before a program that was handed in, whose folder this is.
     pub fn inner(&self, folder: &Path) -> Vec<String> {
-        let folder = folder.to_string_lossy().into_owned();
-        let run = [words(&BOUNDS), words(&["--"]), words(&FIRST_TO_GO)].concat();
+        let folder = folder.to_string_lossy();
         if self.is_off {
             // Here `nproc` would count what else this user runs.
-            let run = run.into_iter().filter(|word| !word.starts_with("--nproc="));
-            return [words(&["env", "-C", &folder]), run.collect()].concat();
+            let bounds = words(BOUNDS).into_iter().filter(|word| !word.starts_with("--nproc="));
+            return ["env", "-C", &folder].map(str::to_owned).into_iter().chain(bounds).collect();
         }
-        let mut all = words(&[
-            BWRAP,
-            "--unshare-user",
-            "--unshare-pid",
-            "--unshare-ipc",
-            "--unshare-uts",
-            "--unshare-cgroup-try",
-            "--die-with-parent",
-            "--new-session",
-            "--clearenv",
-            "--proc",
-            "/proc",
-            "--dev",
-            "/dev",
-            "--size",
-            OWN_SIZE,
-            "--tmpfs",
-            "/tmp",
-            "--dir",
-            "/cargo",
-        ]);
-        let mut see = |flag: &str, from: &str, to: &str| all.extend(words(&[flag, from, to]));
-        for path in SYSTEM {
-            see("--ro-bind-try", path, path);
-        }
-        for java in fs::read_dir("/etc").into_iter().flatten().flatten() {
-            let path = java.path().to_string_lossy().into_owned();
-            if path.starts_with("/etc/java") {
-                see("--ro-bind-try", &path, &path);
-            }
+        let mut all = words(INNER);
+        let mut add = |three: [&str; 3]| all.extend(three.map(str::to_owned));
+        let java = fs::read_dir("/etc").into_iter().flatten().flatten();
+        let java = java.map(|entry| entry.path().to_string_lossy().into_owned());
+        let java = java.filter(|path| path.starts_with("/etc/java"));
+        for path in words(SYSTEM).into_iter().chain(java) {
+            add(["--ro-bind-try", &path, &path]);
         }
         let mut path = "/usr/local/bin:/usr/bin:/bin".to_owned();
         for tools in self.with.iter().map(|tools| tools.to_string_lossy()) {
-            see("--ro-bind-try", &tools, &tools);
+            add(["--ro-bind-try", &tools, &tools]);
             path = format!("{tools}/bin:{path}");
         }
-        if let Some(toolchain) = rust() {
-            see("--ro-bind-try", &toolchain, RUST);
+        // The toolchain itself, not rustup's links to it, which would need the home.
+        if let Ok(toolchain) = output(&words("rustc --print sysroot")) {
+            add(["--ro-bind-try", toolchain.trim(), RUST]);
             path = format!("{RUST}/bin:{path}");
         }
         if let Some(packages) = packages() {
-            see("--ro-bind-try", &packages.to_string_lossy(), "/cargo/registry");
+            add(["--ro-bind-try", &packages.to_string_lossy(), "/cargo/registry"]);
         }
-        let temporary = self.temporary().to_string_lossy().into_owned();
-        see("--bind-try", &temporary, &temporary);
-        see("--bind", &folder, INSIDE);
-        for (name, value) in [
-            ("PATH", path.as_str()),
-            ("HOME", "/tmp"),
-            ("LANG", "C.UTF-8"),
-            ("CARGO_HOME", "/cargo"),
-            // Without it, Java takes a part of the machine's memory.
-            ("JAVA_TOOL_OPTIONS", "-Xms32m -Xmx256m"),
-            ("CARGO_INCREMENTAL", "0"),
-            ("CARGO_PROFILE_DEV_DEBUG", "0"),
-        ] {
-            see("--setenv", name, value);
+        let temporary = self.temporary();
+        let temporary = temporary.to_string_lossy();
+        add(["--bind-try", &temporary, &temporary]);
+        add(["--bind", &folder, INSIDE]);
+        for (name, value) in ENVIRONMENT.into_iter().chain([("PATH", path.as_str())]) {
+            add(["--setenv", name, value]);
         }
-        all.extend(words(&["--chdir", INSIDE, "--"]));
-        [all, run].concat()
+        add(["--chdir", INSIDE, "--"]);
+        [all, words(BOUNDS)].concat()
     }
 
     /// The path by which a program in the inner sandbox knows a file of its folder.
@@ -209,12 +153,6 @@ impl Sandbox {
         let folder = if self.is_off { folder } else { Path::new(INSIDE) };
         folder.join(name).to_string_lossy().into_owned()
     }
-}
-
-/// The toolchain that builds Rust: not rustup's links to it, which would need the home.
-fn rust() -> Option<String> {
-    let sysroot = output(&words(&["rustc", "--print", "sysroot"])).ok()?;
-    Some(sysroot.trim().to_owned())
 }
 
 /// The packages that cargo has fetched.
@@ -230,12 +168,11 @@ fn packages() -> Option<PathBuf> {
 /// # Errors
 /// When root has none: no other bound on processes holds for root.
 fn control_group(is_root: bool) -> Result<Vec<String>, String> {
-    let mut systemd = words(&["systemd-run", "--scope", "--quiet", "-p", "MemoryMax=4G", "-p"]);
-    systemd.extend([format!("TasksMax={MAX_PROCESSES}"), "-p".into(), "MemorySwapMax=0".into()]);
+    let mut systemd = words(SYSTEMD);
     if !is_root {
         systemd.push("--user".into());
     }
-    if output(&[systemd.clone(), words(&["true"])].concat()).is_ok() {
+    if output(&[systemd.clone(), words("true")].concat()).is_ok() {
         return Ok(systemd);
     }
     if !is_root {
@@ -246,7 +183,7 @@ fn control_group(is_root: bool) -> Result<Vec<String>, String> {
         let _ = fs::create_dir(&group);
         if fs::write(group.join("pids.max"), MAX_PROCESSES).is_ok() {
             let enter = "echo $$ > \"$0/cgroup.procs\" && exec \"$@\"";
-            return Ok(words(&["sh", "-c", enter, &group.to_string_lossy()]));
+            return Ok(["sh", "-c", enter, &group.to_string_lossy()].map(str::to_owned).to_vec());
         }
         let _ = fs::remove_dir(&group);
     }
@@ -308,6 +245,7 @@ pub fn wait(child: &mut Child, time: Duration) -> Option<bool> {
     None
 }
 
-pub fn words(words: &[&str]) -> Vec<String> {
-    words.iter().map(|word| (*word).to_owned()).collect()
+/// The words of a command, which has blanks between words only.
+pub fn words(command: &str) -> Vec<String> {
+    command.split_whitespace().map(str::to_owned).collect()
 }
