@@ -45,7 +45,7 @@ mark and pack also take --student NUMBER (or it stands in homework/student.txt),
 [homework/N], --term SECRET, from which the values of hidden conversations are made, --base DIR, where the
 sources lie as they were handed out, and --in-class, which plays what the teacher has for the class.
 
-grade takes --term and --in-class, too. What was graded before is skipped. Strangers' programs run in
+grade takes --term and --in-class as well. It skips what was graded before. Strangers' programs run in
 bwrap: without home, network and hidden conversations.
 
   --with DIR            they see this folder as well, and run programs in its folder bin

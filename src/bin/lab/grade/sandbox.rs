@@ -101,7 +101,8 @@ impl Sandbox {
     /// When there is no room.
     pub fn folder(&self, name: &str) -> Result<PathBuf, String> {
         let memory = Path::new(MEMORY);
-        let folder = if self.is_off { self.temporary().join("lab-grade") } else { memory.into() };
+        let own = || self.temporary().join(format!("lab-grade-{}", std::process::id()));
+        let folder = if self.is_off { own() } else { memory.into() };
         let folder = folder.join(name);
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
