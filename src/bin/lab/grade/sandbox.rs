@@ -24,8 +24,9 @@ const RUST: &str = "/rust";
 const SYSTEM: &str = "/usr /bin /sbin /lib /lib32 /lib64 /opt /etc/alternatives /etc/ld.so.cache \
                       /etc/hosts /etc/nsswitch.conf /etc/localtime";
 
-/// The sandbox of what was handed in: no process, no variable and no terminal of the teacher's.
-const INNER: &str = "bwrap --unshare-user --unshare-pid --unshare-ipc --unshare-uts \
+/// The sandbox of what was handed in: no process, no variable and no terminal of the teacher's. Its first
+/// process shows the variables with which it was started, so that there must be none.
+const INNER: &str = "env -i bwrap --unshare-user --unshare-pid --unshare-ipc --unshare-uts \
                      --unshare-cgroup-try --die-with-parent --new-session --clearenv --proc /proc \
                      --dev /dev --size 200000000 --tmpfs /tmp --dir /cargo";
 
