@@ -133,7 +133,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
         };
         for deviation in tolerated {
             if !self.tolerated.contains(&deviation) {
-                log::info!("[{}] accepted {deviation}", self.context.session);
+                log::info!("[{}] tolerated {deviation}", self.context.session);
                 self.tolerated.push(deviation);
             }
         }
