@@ -370,6 +370,18 @@ pub const ADDRESS_BEYOND_ASCII: Reply = Reply::fixed(
 pub const UNKNOWN_COMMAND: Reply =
     Reply::fixed(500, "5.5.2", "No such command; HELP lists the commands (RFC 5321 4.1.1)");
 
+pub const NO_VERB: Reply = Reply::fixed(
+    500,
+    "5.5.2",
+    "The line is empty, or begins with a blank; HELP lists the commands (RFC 5321 4.1.1)",
+);
+
+pub const DOT_OUTSIDE_A_MESSAGE: Reply = Reply::fixed(
+    500,
+    "5.5.2",
+    "A dot ends a message, and none is begun: send DATA first (RFC 5321 4.1.1.4)",
+);
+
 pub const HEADER_LINE: Reply = Reply::fixed(
     500,
     "5.5.2",
