@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::fmt::{self, Write};
 
-use super::syntax::{COMMANDS, MAIL, Syntax, Topic};
+use super::syntax::{AUTH, COMMANDS, MAIL, Syntax, Topic};
 use crate::address::PathError;
 use crate::channel::heard::say_where;
 use crate::channel::wire::{Late, WITHOUT_MAIL};
@@ -204,9 +204,10 @@ pub fn verified(mailbox: &str) -> Reply {
 pub const NOT_VERIFIED: Reply =
     Reply::fixed(252, "2.0.0", "Who that is, the next server knows; mail for it is sent on");
 
-pub fn help(topic: Topic) -> Reply {
+/// The answer to HELP; the list of everything names AUTH only where it is offered.
+pub fn help(topic: Topic, with_auth: bool) -> Reply {
     match topic {
-        Topic::Everything => help_on_everything(),
+        Topic::Everything => help_on_everything(with_auth),
         Topic::Command(Syntax { form, purpose, section, .. }) => {
             Reply::new(214, "2.0.0", format!("{form}\n{purpose} ({section})"))
         }
@@ -217,11 +218,11 @@ pub fn help(topic: Topic) -> Reply {
     }
 }
 
-fn help_on_everything() -> Reply {
+fn help_on_everything(with_auth: bool) -> Reply {
     // Type and version are told to those who ask (§7.5).
     let version = env!("CARGO_PKG_VERSION");
     let mut text = format!("The commands of mini-smtpd {version}; HELP MAIL explains MAIL:");
-    for syntax in COMMANDS {
+    for &syntax in COMMANDS.iter().filter(|&&syntax| with_auth || *syntax != AUTH) {
         // Writing to a String cannot fail.
         let _ = write!(text, "\n  {}", syntax.form);
     }
