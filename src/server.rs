@@ -243,7 +243,8 @@ impl Port {
         let (busy, threads) = (self.load.busy(), self.load.threads);
         let (stop, load) = (Arc::clone(stop), Arc::clone(&self.load));
         let (client, local) = (address.ip(), stream.local_addr()?.ip());
-        // Each protocol has its deadline; the wire borrows it to the end.
+        // Each protocol has its deadline, and the wire borrows it. Declared here and filled below: what is
+        // declared first lives longest.
         let (deadline, wire);
         let ended = match self.protocol {
             Protocol::Smtp | Protocol::Submission => {
