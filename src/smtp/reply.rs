@@ -1,7 +1,8 @@
 //! Every reply the server can give, on a page (§4.2).
 //!
 //! A refusal names the form or the step that was expected and the section to read: the reader at
-//! the other end may be a student with telnet. All text is ASCII, and none of it is the client's.
+//! the other end may be a student with telnet. Only the textbook's "No such user here" stands alone.
+//! All text is ASCII, and none of it is the client's.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
