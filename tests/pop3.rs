@@ -274,3 +274,15 @@ fn a_message_that_cannot_be_read_fills_no_log() {
     });
     assert_eq!(server.log().matches("cannot read a message: ").count(), 100);
 }
+
+#[test]
+fn what_is_left_out_at_a_login_fills_no_log() {
+    let server = Server::start_in(tree(1), POP3);
+    let new = files_in(&server.tree, "new").remove(0);
+    for number in 0..150 {
+        fs::create_dir(new.with_file_name(format!("{number}.folder"))).unwrap();
+    }
+    logged_in(&server).ask("STAT", "+OK 1 ");
+    wait_until("the login is in the log", || server.log().contains("logged in, 1 message"));
+    assert_eq!(server.log().matches("leaving out ").count(), 101, "the last line says so");
+}

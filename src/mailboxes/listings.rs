@@ -94,6 +94,11 @@ impl Entry {
         format!("{}{}", self.base, self.flags)
     }
 
+    /// When the message came, in seconds since 1970: most names begin so.
+    pub fn seconds(&self) -> Option<u64> {
+        self.base.split('.').next()?.parse().ok()
+    }
+
     /// The same name in `cur` with the flag S, "seen"; flags stand in alphabetical order.
     pub fn with_seen(&self) -> Entry {
         let mark = format!("{BEFORE_FLAGS}2,");

@@ -183,8 +183,7 @@ impl Message {
 
     /// What messages are sorted by: when they came, then the rest of the name.
     pub fn order(&self) -> (u64, &Entry) {
-        let seconds = self.entry.base.split('.').next().unwrap_or_default();
-        (seconds.parse().unwrap_or(u64::MAX), &self.entry)
+        (self.entry.seconds().unwrap_or(u64::MAX), &self.entry)
     }
 
     /// Gives it a unique-id of its whole name: it has the beginning in common with another.

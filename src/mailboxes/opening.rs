@@ -3,11 +3,12 @@
 //! Reading a huge mailbox takes long. It is done in portions, so that the session can look in between
 //! whether its client is still there.
 
+use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 use std::io::{self, ErrorKind};
 use std::mem::take;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::StoreError;
 use super::delivery::at;
@@ -17,12 +18,17 @@ use super::maildrop::{Lock, Maildrop, Message};
 /// The time of one portion, and a little more: a listing or a message is not left half read.
 const PORTION: Duration = Duration::from_millis(100);
 
+/// So many files that are left out stand in the log.
+const MAX_WARNINGS: usize = 100;
+
 /// A mailbox that is being opened. Nobody else is logged in to it.
 #[derive(Debug)]
 pub struct Opening<'a> {
     mailbox: &'a Path,
     lock: Lock,
     sync: bool,
+    /// When this began, in seconds since 1970: what is named after a later time is new mail.
+    began: u64,
     listings: Listings<'a>,
     /// So many names of the last listing have been looked at.
     done: usize,
@@ -32,13 +38,27 @@ pub struct Opening<'a> {
     found: HashMap<String, Vec<Message>>,
     /// The names that need not be looked at again.
     tried: HashSet<Entry>,
+    /// The files that are no messages, or cannot be read.
+    left_out: usize,
 }
 
 impl<'a> Opening<'a> {
     pub fn new(mailbox: &'a Path, lock: Lock, sync: bool) -> Opening<'a> {
+        let began = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let listings = Listings::of(mailbox);
         let (found, tried) = (HashMap::new(), HashSet::new());
-        Opening { mailbox, lock, sync, listings, done: 0, has_added: true, found, tried }
+        Opening {
+            mailbox,
+            lock,
+            sync,
+            began,
+            listings,
+            done: 0,
+            has_added: true,
+            found,
+            tried,
+            left_out: 0,
+        }
     }
 
     /// Reads one more portion, and returns whether more is left. A small mailbox is one portion.
@@ -81,27 +101,37 @@ impl<'a> Opening<'a> {
 
     /// Adds the message of that name. What may not be read, or is no message, is left out.
     fn measure(&mut self, entry: Entry) -> io::Result<()> {
+        // New mail is no sign that a listing missed something. A flood of it may go on.
+        let is_new = entry.seconds().is_some_and(|at| at >= self.began);
         match Message::measured(&entry, self.mailbox) {
             Ok(message) => {
                 let same = self.found.entry(entry.base.clone()).or_default();
                 if same.iter().all(|other| other.file != message.file) {
                     same.push(message);
-                    // New mail is no sign that a listing missed something. A flood of it may go on.
-                    self.has_added |= entry.folder == "cur";
+                    self.has_added |= !is_new && entry.folder == "cur";
                 }
             }
             // It has another name by now, or none.
             Err(e) if e.kind() == ErrorKind::NotFound => {
-                self.has_added |= !self.found.contains_key(&entry.base);
+                self.has_added |= !is_new && !self.found.contains_key(&entry.base);
                 return Ok(());
             }
-            Err(e) if is_about_the_file(e.kind()) => {
-                log::warn!("leaving out {} of {}: {e}", entry.name(), self.mailbox.display());
-            }
+            Err(e) if is_about_the_file(e.kind()) => self.warn(&entry, &e),
             Err(e) => return Err(at(&self.mailbox.join(entry.name()), e)),
         }
         self.tried.insert(entry);
         Ok(())
+    }
+
+    /// Warns that a file is left out, unless that has filled the log already.
+    fn warn(&mut self, entry: &Entry, error: &io::Error) {
+        let folder = self.mailbox.display();
+        match self.left_out.cmp(&MAX_WARNINGS) {
+            Ordering::Less => log::warn!("leaving out {} of {folder}: {error}", entry.name()),
+            Ordering::Equal => log::warn!("leaving out more files of {folder}"),
+            Ordering::Greater => {}
+        }
+        self.left_out += 1;
     }
 }
 

@@ -39,8 +39,8 @@ impl Maildrop {
                 }
             }
             is_changed |= has_acted;
+            has_acted |= self.find_renamed(listings.entries(), &mut results);
         }
-        self.find_renamed(listings.entries(), &mut results);
         if is_changed && self.sync {
             for place in ["cur", "new"] {
                 // The names must be on disk, or a power cut could bring a removed message back.
@@ -76,19 +76,22 @@ impl Maildrop {
         move_to_free(&path, &seen.path(&self.folder)?).map(|()| true)
     }
 
-    /// Finds messages that are to be deleted and lie there under a name of another kind.
-    fn find_renamed(&self, entries: &[Entry], results: &mut Results) {
+    /// Finds messages that are to be deleted and lie there under a name of another kind. Returns whether
+    /// a file could not be looked at, as it has another name by now: it may be one of them.
+    fn find_renamed(&self, entries: &[Entry], results: &mut Results) -> bool {
         let missing = self.numbered().filter(|(number, _)| {
             self.deleted.contains(number) && !matches!(results.get(number), Some(Ok(())))
         });
         let missing: HashMap<FileId, u64> =
             missing.map(|(number, message)| (message.file, number)).collect();
-        let entries = if missing.is_empty() { &[] } else { entries };
-        for file in entries.iter().filter_map(|entry| entry.file(&self.folder).ok()) {
-            if let Some(&number) = missing.get(&file) {
+        let (entries, mut has_missed) = (if missing.is_empty() { &[] } else { entries }, false);
+        for file in entries.iter().map(|entry| entry.file(&self.folder)) {
+            has_missed |= file.is_err();
+            if let Some(&number) = file.ok().and_then(|file| missing.get(&file)) {
                 results.insert(number, Err(replaced()));
             }
         }
+        has_missed
     }
 
     /// Counts what came of the update. The log has one line for all that failed.

@@ -1,7 +1,11 @@
 //! `lab` shows the first difference between a conversation and what the server says.
 
+use std::io::Write;
+use std::net::TcpListener;
+use std::thread;
+
 use crate::common::Tree;
-use crate::{play, write};
+use crate::{lab, play, write};
 
 #[test]
 fn the_first_difference_is_shown_with_what_was_sent_expected_and_heard() {
@@ -28,6 +32,7 @@ fn the_first_difference_is_shown_with_what_was_sent_expected_and_heard() {
             "expected: nothing more\n      heard:    250 OK\\r\\n",
         ),
         ("S: 220 *\nC: NOOP\nS: (nothing for 2s)\n", "heard:    250 OK\\r\\n"),
+        ("S: 220 *\nC: NOOP\nS: 250 \x1b]0;x\x07\n", "expected: S: 250 \\u{1b}]0;x\\u{7}\n"),
         ("S: 220 *\nM: hung@nuce.edu.vn 1\n", "heard:    0 new messages for hung@nuce.edu.vn"),
         ("S: 220 *\nC: (closed)\nC: NOOP\n", "client 1 has hung up before"),
         ("server: --frob\nS: 220 *\n", "unknown flag \"--frob\""),
@@ -53,6 +58,23 @@ fn the_first_difference_in_pop3_is_shown() {
     for ((text, heard), said) in cases.iter().zip(told) {
         assert!(said.contains(&format!("heard:    {heard}")), "{text}: {said}");
     }
+}
+
+#[test]
+fn a_reply_that_does_not_end_is_a_difference() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let server = thread::spawn(move || {
+        let (mut client, _) = listener.accept().unwrap();
+        // 64 MiB at most, or this would never end if lab did not.
+        (0..64 * 1024).try_for_each(|_| client.write_all(&b"220-x\r\n".repeat(150)))
+    });
+    let folder = Tree::empty();
+    let file = write(&folder, "endless.txt", "S: 220 *\n");
+    let (status, said) = lab(&["play", "--against", &address, file.to_str().unwrap()]);
+    assert_eq!(status, Some(1), "{said:.200}");
+    assert!(said.contains("heard:    a reply that does not end: 220 x x "), "{said:.200}");
+    assert!(server.join().unwrap().is_err(), "lab has hung up");
 }
 
 #[test]

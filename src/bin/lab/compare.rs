@@ -7,6 +7,9 @@ use std::time::Duration;
 use crate::client::{Client, Silence, visible};
 use crate::script::Expected;
 
+/// The longest reply in octets; that is more than a hundred lines of the longest kind (§4.5.3.1.5).
+const MAX_REPLY: usize = 64 * 1024;
+
 /// Hears one line of a reply, without its CRLF.
 fn hear_line(client: &mut Client, patience: Duration) -> Result<String, String> {
     let line = client.hear(patience).map_err(|silence| silence.to_string())?;
@@ -105,6 +108,9 @@ fn hear_reply(client: &mut Client, patience: Duration) -> Result<String, String>
         reply += text.get(1..).unwrap_or_default();
         if !text.starts_with('-') {
             return Ok(reply.trim_end().to_owned());
+        }
+        if reply.len() > MAX_REPLY {
+            return Err(format!("a reply that does not end: {reply:.70}..."));
         }
     }
 }

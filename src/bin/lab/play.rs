@@ -166,7 +166,7 @@ impl<'a> Play<'a> {
             Some(status) => format!("{heard}; the server has ended, {status}"),
             None => heard,
         };
-        Difference { line: step.line, sent, expected: step.text.clone(), heard }
+        Difference { line: step.line, sent, expected: visible(step.text.as_bytes()), heard }
     }
 
     /// Does what a client does.

@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::*;
 
@@ -88,6 +89,28 @@ fn a_flood_of_new_mail_keeps_nobody_from_logging_in() {
                     return;
                 }
                 fs::write(new.join(format!("{number}.new")), "x\n").unwrap();
+            }
+        });
+        let _over = Over(&is_over);
+        output = answers(&store, LOG_IN);
+    });
+    assert!(output.lines().last().unwrap().starts_with("+OK The mailbox has "), "{output}");
+}
+
+#[test]
+fn a_flood_of_new_mail_that_another_program_takes_at_once_keeps_nobody_from_logging_in() {
+    let store = store_with_many();
+    let (new, mut output) = (store.tree.add("nuce.edu.vn/hung/new"), String::new());
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for number in (0..).take_while(|_| !is_over.load(Ordering::Relaxed)) {
+                let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+                let (file, other) =
+                    (new.join(format!("{now}.N{number}")), name(&store, number, ""));
+                fs::write(&file, "x\n").unwrap();
+                let taken = format!("{now}.N{number}{COLON}2,");
+                fs::rename(file, other.with_file_name(taken)).unwrap();
             }
         });
         let _over = Over(&is_over);
@@ -285,6 +308,32 @@ fn quit_is_not_ok_when_a_marked_message_has_quite_another_name() {
     let last = last_reply(&store, input, "QUIT", rename);
     assert_eq!(last, "-ERR 1 deleted message could not be removed (RFC 1939 6)");
     assert!(new.join("1.one,U=7").exists());
+}
+
+#[test]
+fn quit_is_not_ok_while_a_marked_message_keeps_getting_other_names() {
+    let store = store_with_many();
+    let cur = store.tree.root().join("nuce.edu.vn/hung/cur");
+    let renamed = |number: usize| cur.join(format!("1.M1.host,U={number}"));
+    let (is_over, mut output) = (AtomicBool::new(false), Vec::new());
+    thread::scope(|scope| {
+        let rename = || {
+            fs::rename(name(&store, 1, ""), renamed(0)).unwrap();
+            scope.spawn(|| {
+                for number in 0.. {
+                    if is_over.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    fs::rename(renamed(number), renamed(number + 1)).unwrap();
+                }
+            });
+        };
+        let _over = Over(&is_over);
+        let input = "USER hung\r\nPASS secret\r\nDELE 2\r\nQUIT\r\n";
+        run(&store, Parts::cut_before(input, "QUIT").before_the_last(rename), &mut output);
+    });
+    let output = String::from_utf8(output).unwrap();
+    assert!(output.lines().last().unwrap().starts_with("-ERR "), "{output}");
 }
 
 #[test]
