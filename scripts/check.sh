@@ -34,7 +34,7 @@ test_beside_a_server() {
     tree=$(mktemp -d)
     cargo build --quiet --bins
     cp -r mailboxes/. "$tree"
-    target/debug/mini-smtpd --submission 127.0.0.1:1587 --mailboxes "$tree" &
+    target/debug/mini-smtpd --submission 127.0.0.1:1587 --mailboxes "$tree" > /dev/null &
     id=$!
     cargo test || status=$?
     kill "$id" || echo "the usual ports were taken by another server"
