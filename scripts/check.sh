@@ -58,4 +58,5 @@ SLOW_CLIENTS=480 step cargo test --quiet --test overload
 GUESSES=20 step cargo test --quiet --test auth
 step scripts/tls.sh
 step scripts/faults.sh
+step scripts/glass.sh
 printf '\nAll checks passed.\n'

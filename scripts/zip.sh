@@ -23,7 +23,7 @@ else
             export RUSTFLAGS="-C target-feature=+crt-static"
             ;;
     esac
-    cargo build --release --bin mini-smtpd --bin lab --bin send
+    cargo build --release --bin mini-smtpd --bin lab --bin send --bin glass
     programs=${CARGO_TARGET_DIR:-target}/${CARGO_BUILD_TARGET:-}/release
 fi
 
@@ -33,7 +33,7 @@ folder=$work/mini-smtpd
 mkdir "$folder"
 suffix=
 if [ "$system" = windows ]; then suffix=.exe; fi
-for program in mini-smtpd lab send; do
+for program in mini-smtpd lab send glass; do
     cp "$programs/$program$suffix" "$folder/"
     chmod 755 "$folder/$program$suffix"
 done

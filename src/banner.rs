@@ -71,6 +71,10 @@ fn text(
             }
         }
     }
+    if mailboxes.is_empty() {
+        // All mail is sent on: there is nobody here to write to.
+        hints.clear();
+    }
     let (names, count) = (names.join(" and "), mailboxes.len());
     let noun = if count == 1 { "mailbox" } else { "mailboxes" };
     format!("mini-smtpd listens on {names} for {count} {noun}; Ctrl-C stops it.\n{hints}")
@@ -157,6 +161,12 @@ mod tests {
         let text = text_for("127.0.0.1:2525", None, &["lan@a.vn"]);
         assert!(text.starts_with("mini-smtpd listens on 127.0.0.1:2525 for 1 mailbox;"));
         assert!(!text.contains("POP3") && !text.contains("collect"), "{text}");
+    }
+
+    #[test]
+    fn where_all_mail_is_sent_on_there_is_nobody_to_write_to() {
+        let text = text_for("127.0.0.1:2525", None, &[]);
+        assert!(text.ends_with("for 0 mailboxes; Ctrl-C stops it.\n"), "{text}");
     }
 
     #[test]

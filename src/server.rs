@@ -9,7 +9,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use log::{Level, debug, info, log, warn};
+use log::{Level, debug, info, log, trace, warn};
 
 use crate::channel::Ended;
 use crate::channel::wire::{Deadline, StopFlag, Wire, send_and_close};
@@ -187,6 +187,9 @@ impl Port {
             warn!("[{session}] {address} turned away: it has {limit} already");
             return send_and_close(stream, &self.last_reply(TurnedAway::TooManySessions));
         };
+        if self.load.busy() == self.load.threads {
+            trace!("[{session}] {address} waits for a thread");
+        }
         if let Err(client) = pool.submit(Client { stream, address, session, admission }) {
             self.turn_away_busy(client);
         }
@@ -224,11 +227,14 @@ impl Port {
     /// Serves one client, on a thread of the pool.
     fn serve(&self, client: Client) {
         let session = client.session;
+        let (thread, port) = (thread::current(), self.protocol);
+        trace!("[{session}] on thread {} for {port:?}", thread.name().unwrap_or_default());
         match self.converse(client) {
             Ok(Ended::Done) => {}
             Ok(Ended::Late(late)) => debug!("[{session}] left without a last reply, {late}"),
             Ok(Ended::Gone(e)) | Err(e) => debug!("[{session}] the client is gone: {e}"),
         }
+        trace!("[{session}] the session has ended; its thread is free");
     }
 
     /// Lets the protocol of this port converse with a client.

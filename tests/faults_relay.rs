@@ -68,7 +68,7 @@ fn step(line: &str) -> Option<&'static str> {
         _ if is("fsync") && line.contains("@queue/new>") => Some("fsync new"),
         _ if line.contains(" rename") && line.contains("/hung/") => Some("rename to hung"),
         _ if line.contains(" rename") => Some("rename in queue"),
-        _ if line.contains(" unlink") => Some("remove"),
+        _ if line.contains(" unlink") && line.contains("@queue/new/") => Some("remove"),
         _ => None,
     }
 }

@@ -3,6 +3,8 @@
 
 mod common;
 
+use std::time::Instant;
+
 use common::pop3::{self, POP3};
 use common::{Server, Tree, wait_until};
 
@@ -110,6 +112,19 @@ fn what_is_tolerated_in_a_command_that_is_refused_is_not_called_accepted() {
     client.ask("QUIT", "221 ");
     wait_until("it is logged", || server.log().contains("a space after the colon"));
     assert!(!server.log().contains("accepted"), "{}", server.log());
+}
+
+#[test]
+fn a_tree_that_fails_fills_no_log() {
+    let server = Server::start("");
+    std::fs::remove_dir_all(server.tree.root()).unwrap();
+    let began = Instant::now();
+    let mut client = server.client();
+    client.send("VRFY hung\r\n".repeat(900) + "QUIT\r\n");
+    assert!(client.rest().contains("\r\n221 "));
+    let errors = server.log().matches("ERROR: cannot use the mailbox tree").count();
+    let seconds = began.elapsed().as_secs() as usize + 2;
+    assert!((10..=10 * seconds).contains(&errors), "{errors} errors in {seconds} seconds");
 }
 
 #[test]

@@ -157,6 +157,7 @@ fn some_recipients_of_each_kind_are_sent_tried_again_and_reported_at_once() {
     send_one(&server, &to, "Subject: for you\r\n\r\nsecret");
     let report = report_to_hung(&server);
     assert!(report.starts_with("Return-Path: <>\nDate: "), "{report}");
+    assert!(report.contains("\nMessage-ID: <M") && report.contains("\nAuto-Submitted: auto-"));
     let reason =
         "\n<no@gmail.com>\n    gmail.com answered: 550 No such user here \"\\u{1b}[31m\"\n\n";
     assert!(report.contains(reason), "{report}");

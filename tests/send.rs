@@ -103,6 +103,12 @@ fn a_user_logs_in_and_the_password_is_not_shown() {
         send(&[&["--password-file", wrong.to_str().unwrap()], &args[..]].concat(), "hi");
     assert_eq!(status, Some(69), "{said}");
     assert!(said.contains("send: not taken: 535 5.7.8 Wrong name or password"), "{said}");
+    // Where nobody asks for it, the password is not sent.
+    let open = format!("127.0.0.1:{}", server.port);
+    let (status, said) =
+        send(&["--server", &open, "--user", "hung", "hung@nuce.edu.vn", "a@x"], "hi");
+    assert_eq!(status, Some(69), "{said}");
+    assert!(!said.contains("C: AUTH") && said.ends_with("offers no AUTH PLAIN here\n"), "{said}");
     // Without a login.
     let (status, said) =
         send(&["--server", &address, "hung@nuce.edu.vn", "toan@nuce.edu.vn"], "hi");

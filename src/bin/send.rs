@@ -104,7 +104,8 @@ fn parse(args: Vec<String>) -> Result<Task, Failure> {
 fn send(task: &Task) -> Result<(), Failure> {
     let text = read_text(task)?;
     let usual = if task.user.is_some() { "127.0.0.1:1587" } else { "127.0.0.1:2525" };
-    let mut server = Server::connect(task.server.as_deref().unwrap_or(usual))?;
+    let address = task.server.as_deref().unwrap_or(usual);
+    let mut server = Server::connect(address, task.user.is_some())?;
     server.hear()?.expect(220)?;
     let name = server.own_name()?;
     let mut hello = server.ask(&format!("EHLO {name}"))?;
@@ -114,6 +115,10 @@ fn send(task: &Task) -> Result<(), Failure> {
     }
     hello.expect(250)?;
     if let Some(user) = &task.user {
+        let mut offers = hello.text.lines().filter_map(|line| line.strip_prefix("AUTH "));
+        if !offers.any(|mechanisms| mechanisms.split(' ').any(|name| name == "PLAIN")) {
+            return Err(Failure(REFUSED, "the server offers no AUTH PLAIN here".to_owned()));
+        }
         server.log_in(user, &password(task)?)?.expect(235)?;
     }
     let is_8bit = !text.is_ascii() && hello.text.lines().any(|line| line == "8BITMIME");
@@ -164,13 +169,17 @@ fn password(task: &Task) -> Result<String, Failure> {
     Ok(text.lines().next().unwrap_or_default().to_owned())
 }
 
-/// The server at the other end.
+/// The server at the other end. A password is for one on this machine only.
 struct Server(BufReader<TcpStream>);
 
 impl Server {
-    fn connect(address: &str) -> Result<Server, Failure> {
+    fn connect(address: &str, is_secret: bool) -> Result<Server, Failure> {
         let stream = TcpStream::connect(address)
             .map_err(|e| Failure(LATER, format!("nobody at {address}: {e}")))?;
+        if is_secret && !stream.peer_addr()?.ip().to_canonical().is_loopback() {
+            let why = "the password would cross the network in clear; put stunnel on this machine";
+            return Err(Failure(USAGE, why.to_owned()));
+        }
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         Ok(Server(BufReader::new(stream)))

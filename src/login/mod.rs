@@ -117,7 +117,7 @@ impl<'a> Logins<'a> {
         deadline: &Deadline,
     ) -> Result<Login, StoreError> {
         let Some(_guess) = self.guesses.begin(self.client, user) else {
-            log::warn!("[{}] no login as {user:?}: not checked, too many guesses", self.session);
+            log::warn!("[{}] no login: not checked, too many guesses for this name", self.session);
             return Ok(Login::NotChecked);
         };
         if let Some(mailbox) = self.prove(user, password)? {
@@ -132,7 +132,8 @@ impl<'a> Logins<'a> {
     fn prove(&self, user: &str, password: &Password) -> Result<Option<Mailbox>, StoreError> {
         let session = self.session;
         let Some(mailbox) = self.mailboxes.find_user(user)? else {
-            log::warn!("[{session}] no login as {user:?}: no such user, or in several domains");
+            // The name is not shown: people type their password in its place.
+            log::warn!("[{session}] no login: no such user, or in several domains");
             return Ok(None);
         };
         let Err(why) = compare(&mailbox, password) else { return Ok(Some(mailbox)) };
@@ -188,7 +189,7 @@ fn compare(mailbox: &Mailbox, typed: &Password) -> Result<(), String> {
     let secret = match mailbox.note(FILE) {
         Ok(Some(secret)) => secret,
         Ok(None) => {
-            let remedy = format!("printf 'a-password\\n' > {}", path.display());
+            let remedy = format!("echo a-password > {}", path.display());
             return Err(format!("no password is set; do so with: {remedy}"));
         }
         // The client must not hear so: it would tell that the name exists.

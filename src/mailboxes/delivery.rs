@@ -3,10 +3,9 @@
 //! Guarantee: a file appears in `new/` whole or not at all, and after [`Delivery::publish`] it
 //! survives a power cut. The order is the guarantee: write, fsync, rename, fsync of the folder.
 
-use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -75,6 +74,11 @@ impl Delivery {
         &self.id
     }
 
+    /// Where the files are now.
+    pub fn paths(&self) -> Vec<PathBuf> {
+        self.files.iter().map(|file| file.path.clone()).collect()
+    }
+
     /// The recipients' files, to give each its head before the first line is appended.
     pub fn files_mut(&mut self) -> &mut [RecipientFile] {
         debug_assert!(self.block.is_empty());
@@ -127,36 +131,6 @@ impl Delivery {
         }
         // From here on `drop` has nothing to remove.
         Ok(self.files.drain(..).map(|file| file.path).collect())
-    }
-
-    /// Adds `head` and `text` to the only file, and puts it into a folder of the same Maildir, in the
-    /// place of what has this name there, with this modification time.
-    ///
-    /// # Errors
-    /// When it cannot be there; then nothing has changed.
-    pub(super) fn replace(
-        mut self,
-        head: &str,
-        mut text: impl Read,
-        folder: &str,
-        name: &OsStr,
-        modified: SystemTime,
-    ) -> Result<(), StoreError> {
-        for RecipientFile { mailbox, file, path, .. } in &mut self.files {
-            let mut replace = || {
-                let folder = look::at_folder(&mailbox.folder, folder)?;
-                file.write_all(head.as_bytes())?;
-                io::copy(&mut text, file)?;
-                file.set_modified(modified)?;
-                file.sync_all()?;
-                rename(path, &folder.join(name))?;
-                sync_folder(&folder)
-            };
-            replace().map_err(|e| StoreError::logged(at(path, e)))?;
-        }
-        // From here on `drop` has nothing to remove.
-        self.files.clear();
-        Ok(())
     }
 }
 
@@ -275,7 +249,7 @@ pub(super) fn at(path: &Path, error: io::Error) -> io::Error {
 }
 
 /// Creates a file that nobody else has and, on Unix, that nobody else can read.
-fn create_file(path: &Path) -> io::Result<File> {
+pub(super) fn create_file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     // Exclusive: should the name exist after all, this fails and nothing is overwritten.
     options.write(true).create_new(true);
@@ -332,7 +306,7 @@ pub(super) fn rename_to_free(from: &Path, to: &Path) -> io::Result<()> {
 }
 
 /// Moves the file. On Windows a virus scanner may hold a new file for a moment.
-fn rename(from: &Path, to: &Path) -> io::Result<()> {
+pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
     let mut patience = if cfg!(windows) { 50 } else { 0 };
     loop {
         match fs::rename(from, to) {

@@ -4,6 +4,7 @@
 //! reader moves it to `cur/`. This room and those below it alone touch mail on disk.
 
 mod delivery;
+mod failure;
 mod listings;
 mod look;
 mod maildrop;
@@ -21,6 +22,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use delivery::Delivery;
+pub use failure::StoreError;
 pub use maildrop::{Absent, Maildrop};
 pub use queue::{Queue, Queued, Schedule};
 pub use stored_message::StoredMessage;
@@ -56,14 +58,6 @@ pub struct Mailbox {
     folder: PathBuf,
     /// Whose the mail is, if it is sent on: then the folder is a queue.
     pub elsewhere: Option<Address>,
-}
-
-/// Why the store could not do it; the log has the details.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StoreError {
-    /// There is no room, on the disk or in somebody's quota.
-    DiskFull,
-    Failed,
 }
 
 /// What the tree knows of a forward path.
@@ -191,7 +185,8 @@ impl MailboxTree {
         if let Found::NoSuchUser = found
             && let Some(queue) = self.queue_of(&domain)?
         {
-            return Ok(Found::Mailbox(queue.mailbox_of(address)));
+            let elsewhere = Some(address.clone());
+            return Ok(Found::Mailbox(Mailbox { elsewhere, ..queue.mailbox }));
         }
         Ok(found)
     }
@@ -289,20 +284,6 @@ impl Mailbox {
     /// Where the note `name` lies or belongs.
     pub fn note_path(&self, name: &'static str) -> PathBuf {
         self.folder.join(name)
-    }
-}
-
-impl StoreError {
-    /// Writes `error` to the log, and gives what the protocols have to know of it. Each error of the
-    /// file system ends here, once.
-    fn logged(error: io::Error) -> StoreError {
-        log::error!("cannot use the mailbox tree: {error}");
-        match error.kind() {
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
-                StoreError::DiskFull
-            }
-            _ => StoreError::Failed,
-        }
     }
 }
 

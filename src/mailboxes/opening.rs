@@ -36,7 +36,7 @@ pub struct Opening<'a> {
     has_added: bool,
     /// The messages by the part of their names that never changes.
     found: HashMap<String, Vec<Message>>,
-    /// The names that need not be looked at again.
+    /// The other names that need not be looked at again.
     tried: HashSet<Entry>,
     /// The files that are no messages, or cannot be read.
     left_out: usize,
@@ -88,13 +88,14 @@ impl<'a> Opening<'a> {
 
     /// Looks at one name, or lists the mailbox once more; returns whether there was something to do.
     fn read_one(&mut self) -> io::Result<bool> {
-        let Some(entry) = self.listings.entries().get(self.done).cloned() else {
+        let Some(entry) = self.listings.entries().get(self.done) else {
             self.done = 0;
             return self.listings.next(take(&mut self.has_added));
         };
         self.done += 1;
-        if !self.tried.contains(&entry) {
-            self.measure(entry)?;
+        let is_found = |same: &Vec<Message>| same.iter().any(|message| message.entry == *entry);
+        if !self.found.get(&entry.base).is_some_and(is_found) && !self.tried.contains(entry) {
+            self.measure(entry.clone())?;
         }
         Ok(true)
     }
@@ -109,6 +110,7 @@ impl<'a> Opening<'a> {
                 if same.iter().all(|other| other.file != message.file) {
                     same.push(message);
                     self.has_added |= !is_new && entry.folder == "cur";
+                    return Ok(());
                 }
             }
             // It has another name by now, or none.

@@ -5,11 +5,11 @@
 //! share a tree: whoever sends a message has locked its file.
 
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, ErrorKind, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, ErrorKind, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::delivery::{at, rename_to_free};
+use super::delivery::{at, create_file, rename, rename_to_free, sync_folder};
 use super::{Mailbox, MailboxTree, StoreError, StoredMessage, look, note};
 use crate::address::{Address, ForwardPath, ReversePath, parse_forward_path, parse_reverse_path};
 
@@ -82,7 +82,8 @@ impl MailboxTree {
     pub fn routes(&self) -> io::Result<Vec<Result<(), String>>> {
         let mut routes = Vec::new();
         for domain in self.domains()? {
-            routes.extend(self.queue_of(&domain)?.map(|queue| queue.next_hops().map(drop)));
+            let queue = self.queue_of(&domain).ok().flatten();
+            routes.extend(queue.map(|queue| queue.next_hops().map(drop)));
             let misnamed = self.root.join(domain).join("next-hop.txt");
             let advice = format!("{} is not read: its name must be next-hop", misnamed.display());
             routes.extend(misnamed.exists().then_some(Err(advice)));
@@ -171,11 +172,6 @@ impl Queue {
         let (queue, path) = (self, path.to_owned());
         Ok(Some(Queued { queue, path, file, next_try, arrived, reverse_path, recipients, text_at }))
     }
-
-    /// Where the mail for `address` waits.
-    pub(super) fn mailbox_of(&self, address: &Address) -> Mailbox {
-        Mailbox { elsewhere: Some(address.clone()), ..self.mailbox.clone() }
-    }
 }
 
 impl Schedule {
@@ -227,20 +223,34 @@ impl Queued<'_> {
     /// When there is no room for it; then nothing has changed.
     pub fn copy(
         &self,
-        tree: &MailboxTree,
         recipients: &[Address],
         reasons: &str,
         folder: &str,
     ) -> Result<(), StoreError> {
-        let mailboxes = recipients.iter().map(|address| self.queue.mailbox_of(address));
-        let copy = tree.deliver(&mailboxes.collect::<Vec<_>>())?;
-        // Whoever gave the message up does not want it back.
         if folder == "new" && !self.is_there() {
             return Ok(());
         }
-        let text = self.file_at_text().map_err(|e| self.failed(e))?;
-        let head = format!("{reasons}Return-Path: {}\n", self.reverse_path);
-        copy.replace(&head, text, folder, self.path.file_name().unwrap_or_default(), self.next_try)
+        let (queue, name) = (&self.queue.mailbox.folder, self.path.file_name().unwrap_or_default());
+        let tmp = look::at_folder(queue, "tmp").map_err(|e| self.failed(e))?.join(name);
+        let to = recipients.iter().map(|address| format!("Forward-Path: <{address}>\n"));
+        let head =
+            format!("{}{reasons}Return-Path: {}\n", to.collect::<String>(), self.reverse_path);
+        let put = || {
+            let folder = look::at_folder(queue, folder)?;
+            let mut copy = create_file(&tmp)?;
+            copy.write_all(head.as_bytes())?;
+            io::copy(&mut self.file_at_text()?, &mut copy)?;
+            copy.set_modified(self.next_try)?;
+            copy.sync_all()?;
+            rename(&tmp, &folder.join(name))?;
+            sync_folder(&folder)
+        };
+        // A kill may have left one behind. Nobody else works on it: the message is locked.
+        let _ = fs::remove_file(&tmp);
+        put().map_err(|e| {
+            let _ = fs::remove_file(&tmp);
+            self.failed(e)
+        })
     }
 
     /// Ends an error about the message in the log.
@@ -299,7 +309,8 @@ mod tests {
         let mailboxes = MailboxTree::new(tree.root(), "localhost", true);
         let queue = mailboxes.queue_of("b.vn").unwrap().unwrap();
         let mailbox = |user: &&str| {
-            queue.mailbox_of(&Address { local_part: (*user).into(), domain: "b.vn".into() })
+            let address = Address { local_part: (*user).into(), domain: "b.vn".into() };
+            Mailbox { elsewhere: Some(address), ..queue.mailbox.clone() }
         };
         let users: Vec<Mailbox> = users.iter().map(mailbox).collect();
         let mut delivery = mailboxes.deliver(&users).unwrap();
@@ -381,11 +392,11 @@ mod tests {
 
     #[test]
     fn a_shorter_copy_takes_the_place_of_the_message_in_one_step() {
-        let (tree, mailboxes, queue) = queue(&["lan", "minh", "nam"]);
+        let (tree, _, queue) = queue(&["lan", "minh", "nam"]);
         let path = only(&queue);
         let taken = queue.take(&path, &SCHEDULE).unwrap().unwrap();
         let due = wait_of(&path);
-        taken.copy(&mailboxes, &taken.recipients[1..2], "", "new").unwrap();
+        taken.copy(&taken.recipients[1..2], "", "new").unwrap();
         drop(taken);
         assert_eq!(tree.files(), *std::slice::from_ref(&path));
         let envelope = b"Forward-Path: <minh@b.vn>\nReturn-Path: <an@a.vn>\n";
@@ -400,17 +411,32 @@ mod tests {
     }
 
     #[test]
+    fn what_a_kill_or_a_failure_left_of_a_copy_is_removed() {
+        let (tree, _, queue) = queue(&["lan", "minh"]);
+        let path = only(&queue);
+        let taken = queue.take(&path, &SCHEDULE).unwrap().unwrap();
+        let left = tree.root().join("b.vn/@queue/tmp").join(path.file_name().unwrap());
+        fs::write(&left, "half").unwrap();
+        let cur = tree.root().join("b.vn/@queue/cur");
+        fs::remove_dir(&cur).unwrap();
+        assert!(taken.copy(&taken.recipients, "", "cur").is_err());
+        assert_eq!(tree.files(), *std::slice::from_ref(&path), "nothing but the message");
+        taken.copy(&taken.recipients[1..], "", "new").unwrap();
+        assert_eq!(tree.files(), [path]);
+    }
+
+    #[test]
     fn what_was_given_up_meanwhile_does_not_come_back_and_what_took_its_place_stays() {
-        let (tree, mailboxes, queue) = queue(&["lan", "minh"]);
+        let (tree, _, queue) = queue(&["lan", "minh"]);
         let path = only(&queue);
         let taken = queue.take(&path, &SCHEDULE).unwrap().unwrap();
         fs::remove_file(&path).unwrap();
-        taken.copy(&mailboxes, &taken.recipients[1..], "", "new").unwrap();
+        taken.copy(&taken.recipients[1..], "", "new").unwrap();
         taken.remove().unwrap();
         assert!(tree.files().is_empty());
         if cfg!(unix) {
             fs::write(&path, "another").unwrap();
-            taken.copy(&mailboxes, &taken.recipients[1..], "", "new").unwrap();
+            taken.copy(&taken.recipients[1..], "", "new").unwrap();
             taken.remove().unwrap();
             assert_eq!(fs::read(&path).unwrap(), b"another");
         }
@@ -418,10 +444,10 @@ mod tests {
 
     #[test]
     fn what_is_kept_lies_in_cur_with_the_reason_and_may_be_moved_back() {
-        let (tree, mailboxes, queue) = queue(&["lan", "minh"]);
+        let (tree, _, queue) = queue(&["lan", "minh"]);
         let path = only(&queue);
         let taken = queue.take(&path, &SCHEDULE).unwrap().unwrap();
-        taken.copy(&mailboxes, &taken.recipients[..1], "Reason: because\n", "cur").unwrap();
+        taken.copy(&taken.recipients[..1], "Reason: because\n", "cur").unwrap();
         taken.remove().unwrap();
         let kept = tree.files().pop().unwrap();
         let envelope = b"Forward-Path: <lan@b.vn>\nReason: because\nReturn-Path: <an@a.vn>\n";

@@ -13,7 +13,10 @@ use super::MailboxTree;
 /// One line that says what to do, when the tree cannot be read or has no mailbox.
 pub fn inspect(tree: &MailboxTree) -> Result<Vec<String>, String> {
     let root = tree.root.display();
-    let advice = format!("make a mailbox with: mkdir -p {root}/example.com/you");
+    // Windows' own mkdir makes the folders that lead there, and one named -p.
+    let mkdir = if cfg!(windows) { "mkdir" } else { "mkdir -p" };
+    let folder = tree.root.join("example.com").join("you");
+    let advice = format!("make a mailbox with: {mkdir} {}", folder.display());
     let addresses = tree.addresses().map_err(|e| {
         format!(
             "cannot read the mailbox tree {root}: {e}; start in the project's folder, name the tree \

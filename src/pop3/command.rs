@@ -58,6 +58,8 @@ pub fn parse(heard: &Heard, config: &Config) -> Result<Command, Reply> {
 fn parse_line(text: &str, config: &Config) -> Result<Command, Reply> {
     let (verb, argument) = text.split_once(' ').unwrap_or((text, ""));
     match verb.to_ascii_uppercase().as_str() {
+        // A name holds no blank; what follows one may be a password that was typed too early.
+        "USER" if argument.contains(' ') => Err(reply::wrong_syntax(&USER)),
         "USER" => Ok(Command::User(parse_whole(argument, &USER)?)),
         "PASS" => Ok(Command::Pass(Password::new(parse_whole(argument, &PASS)?))),
         "STAT" => parse_alone(argument, Command::Stat, &STAT),

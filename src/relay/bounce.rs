@@ -30,10 +30,11 @@ pub fn report(
         let (reasons, path) = (lines.collect::<String>(), message.path.display());
         warn!("{path} is kept in cur, nobody can be told: {}", reasons.trim_end().escape_debug());
         let recipients: Vec<Address> = failed.iter().map(|(to, _)| to.clone()).collect();
-        return message.copy(mailboxes, &recipients, &reasons, "cur");
+        return message.copy(&recipients, &reasons, "cur");
     };
     let mut report = mailboxes.deliver(&[sender])?;
-    report.append_line(head(message, failed, hostname).as_bytes())?;
+    let head = head(message, failed, report.id(), hostname);
+    report.append_line(head.as_bytes())?;
     let (mut text, _) = message.text().map_err(|e| message.failed(e))?;
     for _ in 0..MAX_HEADER {
         match text.next().map_err(|e| message.failed(e))? {
@@ -45,11 +46,12 @@ pub fn report(
 }
 
 /// The report up to the header of the message that it is about.
-fn head(message: &Queued, failed: &[(Address, String)], hostname: &str) -> String {
+fn head(message: &Queued, failed: &[(Address, String)], id: &str, hostname: &str) -> String {
     let reasons: String = failed.iter().map(|(to, why)| format!("<{to}>\n    {why}\n\n")).collect();
     format!(
         "Return-Path: <>\nDate: {}\nFrom: Mail server <MAILER-DAEMON@{hostname}>\nTo: {}\n\
-         Subject: Your mail was not delivered\nAuto-Submitted: auto-replied\nMIME-Version: 1.0\n\
+         Subject: Your mail was not delivered\nMessage-ID: <{id}@{hostname}>\n\
+         Auto-Submitted: auto-replied\nMIME-Version: 1.0\n\
          Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n\
          This is the mail server {hostname}. Your mail of {} was not delivered to:\n\n{reasons}\
          Nothing more is done for these recipients. The header of your mail was:\n",

@@ -32,6 +32,7 @@ const LONGEST_REST: Duration = Duration::from_secs(10);
 const REST_AFTER_TROUBLE: Duration = Duration::from_secs(1);
 /// The most domains that have a thread at the same time.
 const MAX_THREADS: usize = 32;
+
 /// The queue runner. Its threads end with the process.
 pub struct Runner {
     config: Arc<Config>,
@@ -228,7 +229,7 @@ impl<'a> Work<'a> {
         let settled = told.and_then(|()| match later.len() {
             0 => message.remove(),
             count if count == message.recipients.len() => Ok(()),
-            _ => message.copy(mailboxes, &later, "", "new"),
+            _ => message.copy(&later, "", "new"),
         });
         if settled.is_err() {
             error!("{} stays as it is, and is sent again", message.path.display());

@@ -242,6 +242,11 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
         for file in delivery.files_mut() {
             file.write_head(header.as_bytes())?;
         }
+        log::trace!(
+            "[{}] the message begins in {}",
+            self.context.session,
+            listed(&delivery.paths())
+        );
         Ok(delivery)
     }
 

@@ -25,7 +25,10 @@ pub const NAMES: &[(&str, &str)] = &[
     ("more of them", "SMTPRecipientsRefused"),
     ("system calls", "accept4 close fcntl fsync futex getpid openat recvfrom renameat sendto"),
     ("more of them", "setsockopt shutdown statx"),
-    ("commands", "cargo cat chmod diff echo fc mkdir nc pgrep printf sudo telnet time"),
+    (
+        "commands",
+        "cargo cat chmod diff echo fc ipconfig mkdir nc pgrep ping printf sudo telnet time",
+    ),
     ("more of them", "xattr"),
     ("packages and groups", "postfix wireshark"),
     ("flags of cargo and curl", "--cacert --crlf --head --ssl --ssl-no-revoke --ssl-reqd"),

@@ -23,8 +23,15 @@ const EXTENSIONS: [&str; 8] = [".rs", ".md", ".sh", ".toml", ".py", ".patch", ".
 const FOLDERS: [&str; 4] = ["src/", "tests/", "docs/", "scripts/"];
 
 /// Commands whose flags are ours.
-const OURS: [&str; 6] =
-    ["cargo run", "cargo play", "cargo talk", "cargo record", "mini-smtpd", "server:"];
+const OURS: [&str; 7] = [
+    "cargo run",
+    "cargo glass",
+    "cargo play",
+    "cargo talk",
+    "cargo record",
+    "mini-smtpd",
+    "server:",
+];
 
 /// The Rust words that may stand before a name.
 const KEYWORDS: [&str; 6] = ["enum ", "fn ", "impl ", "mod ", "struct ", "&"];
