@@ -242,11 +242,8 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
         for file in delivery.files_mut() {
             file.write_head(header.as_bytes())?;
         }
-        log::trace!(
-            "[{}] the message begins in {}",
-            self.context.session,
-            listed(&delivery.paths())
-        );
+        let session = self.context.session;
+        log::trace!("[{session}] the message begins in {}", listed(&delivery.paths()));
         Ok(delivery)
     }
 
@@ -292,8 +289,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
         if self.errors < MAX_ERRORS {
             return Ok(());
         }
-        let hostname = &self.context.config.hostname;
-        Err(self.send_last(&reply::too_many_errors(hostname, MAX_ERRORS)))
+        Err(self.send_last(&reply::too_many_errors(&self.context.config.hostname, MAX_ERRORS)))
     }
 
     /// Tells the client why no more line is waited for.
