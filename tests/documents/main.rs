@@ -16,6 +16,7 @@
 mod anchors;
 mod figures;
 mod foreign;
+mod glossary;
 mod page;
 mod patches;
 mod pictures;

@@ -10,7 +10,8 @@ use crate::script;
 pub const HELP: &str = "\
 lab: talks with a mail server, and plays conversations against it
 
-  lab talk [WHERE]              type a conversation: each line is sent with CRLF
+  lab talk [--vi] [WHERE]       type a conversation: each line is sent with CRLF; --vi explains each
+                                refusal in Vietnamese
   lab record FILE [WHERE]       the same, and write it to FILE
   lab play [FLAG]... FILE...    play conversations, each against a fresh server, and say where it
                                 differs from them
@@ -54,6 +55,8 @@ pub enum Task {
         file: Option<PathBuf>,
         /// Whether the port is the one for submission, which no greeting tells.
         submission: bool,
+        /// Whether each refusal is explained in Vietnamese.
+        vi: bool,
     },
     Play(Play),
 }
@@ -75,15 +78,18 @@ pub struct Play {
 /// # Errors
 /// When they are no such task: a sentence that says what is wrong.
 pub fn parse(args: Vec<String>) -> Result<Task, String> {
-    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    let mut words: Vec<&str> = args.iter().map(String::as_str).collect();
+    let is_typed = matches!(words.first(), Some(&("talk" | "record")));
+    let vi = is_typed && words.contains(&"--vi");
+    words.retain(|word| !(vi && *word == "--vi"));
     match words.as_slice() {
         ["help" | "--help" | "-h", ..] | [_, "--help" | "-h"] => Ok(Task::Help),
-        ["talk"] => talk(SMTP, None),
-        ["talk", address] => talk(address, None),
+        ["talk"] => talk(SMTP, None, vi),
+        ["talk", address] => talk(address, None, vi),
         // As telnet has it.
-        ["talk", host, port] => talk(&format!("{host}:{port}"), None),
-        ["record", file] => talk(SMTP, Some(file)),
-        ["record", file, address] => talk(address, Some(file)),
+        ["talk", host, port] => talk(&format!("{host}:{port}"), None, vi),
+        ["record", file] => talk(SMTP, Some(file), vi),
+        ["record", file, address] => talk(address, Some(file), vi),
         ["play", rest @ ..] => parse_play(rest).map(Task::Play),
         [] => Err("say what to do: talk, record, play or help".into()),
         ["talk" | "record", ..] => Err("too many or too few words; lab help shows the form".into()),
@@ -91,7 +97,7 @@ pub fn parse(args: Vec<String>) -> Result<Task, String> {
     }
 }
 
-fn talk(place: &str, file: Option<&str>) -> Result<Task, String> {
+fn talk(place: &str, file: Option<&str>, vi: bool) -> Result<Task, String> {
     let submission = place == "submission";
     let place = match place {
         "smtp" => SMTP.to_owned(),
@@ -100,7 +106,8 @@ fn talk(place: &str, file: Option<&str>) -> Result<Task, String> {
         port if port.parse::<u16>().is_ok() => format!("127.0.0.1:{port}"),
         place => place.to_owned(),
     };
-    Ok(Task::Talk { address: resolve(&place)?, file: file.map(PathBuf::from), submission })
+    let address = resolve(&place)?;
+    Ok(Task::Talk { address, file: file.map(PathBuf::from), submission, vi })
 }
 
 fn parse_play(words: &[&str]) -> Result<Play, String> {

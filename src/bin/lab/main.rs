@@ -13,6 +13,7 @@ mod play;
 mod script;
 mod server;
 mod talk;
+mod vietnamese;
 
 use std::fs;
 use std::io::{self, IsTerminal, Write};
@@ -53,8 +54,8 @@ fn run(task: Task) -> Result<bool, String> {
             print!("{}", args::HELP);
             Ok(true)
         }
-        Task::Talk { address, file, submission } => {
-            talk::talk(address, file.as_deref(), submission).map(|()| true)
+        Task::Talk { address, file, submission, vi } => {
+            talk::talk(address, file.as_deref(), submission, vi).map(|()| true)
         }
         Task::Play(play) => play_files(play),
     }

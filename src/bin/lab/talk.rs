@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::client::visible;
 use crate::home;
+use crate::vietnamese;
 
 /// How long the server may still speak after the last line that was typed.
 const LAST_WORDS: Duration = Duration::from_secs(5);
@@ -23,11 +24,17 @@ struct Notes {
     awaits_secret: bool,
 }
 
-/// Talks with the server at `address` until one of the two hangs up.
+/// Talks with the server at `address` until one of the two hangs up. With `vi`, each refusal is
+/// explained in Vietnamese.
 ///
 /// # Errors
 /// When nobody is there, or the file cannot be made.
-pub fn talk(address: SocketAddr, file: Option<&Path>, submission: bool) -> Result<(), String> {
+pub fn talk(
+    address: SocketAddr,
+    file: Option<&Path>,
+    submission: bool,
+    vi: bool,
+) -> Result<(), String> {
     let stream =
         TcpStream::connect_timeout(&address, LAST_WORDS).map_err(|e| nobody(address, &e))?;
     let file = file.map(create).transpose()?;
@@ -39,7 +46,7 @@ pub fn talk(address: SocketAddr, file: Option<&Path>, submission: bool) -> Resul
     let prompts = io::stdin().is_terminal();
     let listening = {
         let record = Arc::clone(&record);
-        thread::spawn(move || listen(listener, &record, prompts))
+        thread::spawn(move || listen(listener, &record, prompts, vi))
     };
     // When the server hangs up nobody waits for the keyboard any more: the process ends.
     thread::spawn(move || type_lines(&stream, &record, prompts));
@@ -68,7 +75,7 @@ fn create(path: &Path) -> Result<File, String> {
 }
 
 /// Prints what the server says, until it hangs up.
-fn listen(stream: TcpStream, record: &Record, prompts: bool) {
+fn listen(stream: TcpStream, record: &Record, prompts: bool, vi: bool) {
     let mut reader = BufReader::new(stream);
     let mut line = Vec::new();
     let mut is_first = true;
@@ -79,6 +86,9 @@ fn listen(stream: TcpStream, record: &Record, prompts: bool) {
         }
         show(prompts, &visible(text.as_bytes()));
         note(record, &format!("S: {text}"));
+        if let Some(explanation) = vietnamese::explain(&text).filter(|_| vi) {
+            println!("{explanation}");
+        }
         // More lines of the same reply, list or message are here already, or will write over this.
         if prompts && reader.buffer().is_empty() {
             prompt();
