@@ -99,8 +99,9 @@ fn messages_that_are_due_together_pass_over_one_connection_in_the_order_of_arriv
     route(&server.tree, "gmail.com", &format!("127.0.0.1:{}", hop.port));
     thread::sleep(Duration::from_millis(1100));
     assert_eq!(hop.count("CONNECT"), 0, "nothing is due");
+    let now = SystemTime::now();
     for path in queued_in(&server.tree, "new") {
-        touch(&path);
+        File::options().write(true).open(path).unwrap().set_modified(now).unwrap();
     }
     wait_until("all are sent", || queued_in(&server.tree, "new").is_empty());
     wait_until("the hop hears QUIT", || hop.count("QUIT") > 0);
@@ -231,6 +232,22 @@ fn what_nobody_can_be_told_of_is_kept_in_cur_and_never_away() {
     let waiting = fs::read_to_string(&queued_in(&server.tree, "new")[0]).unwrap();
     assert!(waiting.starts_with("Forward-Path: <later@gmail.com>\nReturn-Path: <>\n"), "{waiting}");
     wait_until("the log says so", || server.log().matches("is kept in cur").count() == 2);
+}
+
+#[test]
+fn while_a_report_cannot_be_written_nobody_gets_a_second_copy() {
+    let hop = Hop::with("RCPT TO:<no@ = 550 no");
+    let server = Server::start_in(tree_with_hop(hop.port), QUICK);
+    let folder = server.tree.root().join("nuce.edu.vn/hung");
+    fs::create_dir_all(folder.join("new")).unwrap();
+    fs::write(folder.join("tmp"), "no folder").unwrap();
+    send_one(&server, &["bob@gmail.com", "no@gmail.com"], "x");
+    wait_until("it is tried again", || hop.count("RCPT TO:<no@") >= 3);
+    assert_eq!((hop.texts().len(), hop.count("RCPT TO:<bob@")), (1, 1));
+    assert_eq!(queued_in(&server.tree, "new").len(), 1);
+    fs::remove_file(folder.join("tmp")).unwrap();
+    assert!(report_to_hung(&server).contains("gmail.com answered: 550 no"));
+    wait_until("it is gone", || queued_in(&server.tree, "new").is_empty());
 }
 
 #[test]

@@ -56,7 +56,7 @@ pub struct Domain {
 struct Work<'a> {
     runner: &'a Runner,
     queue: &'a Queue,
-    /// The messages that are due, the oldest last.
+    /// The messages that are due, the next one last.
     due: Vec<PathBuf>,
 }
 
@@ -226,11 +226,15 @@ impl<'a> Work<'a> {
             }
         }
         let told = bounce::report(message, &failed, mailboxes, &config.hostname);
-        let settled = told.and_then(|()| match later.len() {
+        if told.is_err() {
+            // They are tried again. Who has the message gets no second one meanwhile.
+            later.extend(failed.into_iter().map(|(recipient, _)| recipient));
+        }
+        let settled = match later.len() {
             0 => message.remove(),
             count if count == message.recipients.len() => Ok(()),
             _ => message.copy(&later, "", "new"),
-        });
+        };
         if settled.is_err() {
             error!("{} stays as it is, and is sent again", message.path.display());
         }
