@@ -329,6 +329,22 @@ fn one_message_that_breaks_the_conversation_delays_itself_alone() {
 }
 
 #[test]
+fn what_can_neither_be_sent_nor_moved_holds_up_no_message() {
+    let hop = Hop::start(|_| None);
+    let server = Server::start_in(tree_with_hop(hop.port), QUICK);
+    let queue = server.tree.root().join("gmail.com/@queue");
+    // There is no `cur`.
+    fs::create_dir_all(queue.join("new/0")).unwrap();
+    fs::create_dir(queue.join("tmp")).unwrap();
+    send_one(&server, &["bob@gmail.com"], "x");
+    wait_until("the message is sent", || queued_in(&server.tree, "new").len() == 1);
+    wait_until("the log says why", || server.log().contains("mail for gmail.com waits: No such"));
+    let tries = hop.count("CONNECT");
+    thread::sleep(Duration::from_millis(2500));
+    assert!(hop.count("CONNECT") <= tries + 3, "once a second");
+}
+
+#[test]
 fn a_dead_hop_is_tried_once_for_all_messages_with_one_line_of_log() {
     let hop = Hop::with("CONNECT = 421 dead");
     let server = Server::start_in(tree_with_hop(1), "--retry 3s --no-sync");

@@ -139,16 +139,21 @@ impl<'a> Work<'a> {
     }
 
     /// Takes the next message that is due; none when the server stops.
+    ///
+    /// # Errors
+    /// When some could not be taken, and no other is due.
     fn next(&mut self) -> io::Result<Option<Queued<'a>>> {
+        let mut nothing = Ok(None);
         while !self.runner.stop.load(Ordering::Relaxed)
             && let Some(path) = self.due.pop()
         {
-            let message = self.queue.take(&path, &self.runner.schedule)?;
-            if message.is_some() {
-                return Ok(message);
+            match self.queue.take(&path, &self.runner.schedule) {
+                Ok(Some(message)) => return Ok(Some(message)),
+                Ok(None) => {}
+                Err(why) => nothing = Err(why),
             }
         }
-        Ok(None)
+        nothing
     }
 
     /// Sends what is due to the first next hop that wants mail.
