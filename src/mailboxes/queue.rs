@@ -192,7 +192,10 @@ impl Schedule {
     /// Deviation: §4.5.4.1 wants half an hour at least; but here somebody is watching.
     fn next_try(&self, arrived: SystemTime, now: SystemTime) -> SystemTime {
         let age = now.duration_since(arrived).unwrap_or_default();
-        now + age.clamp(self.retry, 60 * self.retry)
+        let (next_try, end) =
+            (now + age.clamp(self.retry, 60 * self.retry), arrived + self.give_up);
+        // The last try is not much later than it must be.
+        if now < end { next_try.min(end) } else { next_try }
     }
 }
 
@@ -379,7 +382,9 @@ mod tests {
     #[test]
     fn the_next_wait_is_as_long_as_the_message_is_old() {
         let seconds = |s| UNIX_EPOCH + Duration::from_secs(s);
-        for (age, wait) in [(0, 5), (4, 5), (7, 7), (299, 299), (300, 300), (9999, 300)] {
+        for (age, wait) in
+            [(0, 5), (4, 5), (7, 7), (299, 299), (300, 300), (3500, 100), (9999, 300)]
+        {
             assert_eq!(
                 SCHEDULE.next_try(seconds(1000), seconds(1000 + age)),
                 seconds(1000 + age + wait)

@@ -164,7 +164,12 @@ impl<'a> Work<'a> {
         let mut why = Vec::new();
         for hop in self.queue.next_hops().map_err(io::Error::other)? {
             match self.try_hop(&hop) {
-                Ok(ended) => return ended,
+                Ok(ended) => {
+                    if !why.is_empty() {
+                        info!("mail for {} takes {hop}: {}", self.queue.domain, why.join("; "));
+                    }
+                    return ended;
+                }
                 Err(reply) => why.push(format!("{hop} {}", reply.text)),
             }
         }
