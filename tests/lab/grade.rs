@@ -28,4 +28,6 @@ fn what_is_graded_and_where_it_goes_must_be_said() {
         let (status, said) = lab(args);
         assert!(status == Some(2) && said.contains(wanted), "{said}");
     }
+    let (status, said) = lab(&["grade", "--help"]);
+    assert!(status == Some(0) && said.contains("--unsafe"), "{said}");
 }

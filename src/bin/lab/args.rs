@@ -21,9 +21,7 @@ lab: talks with a mail server, and plays conversations against it
   lab mark N [FLAG]...          play assignment N against your homework, and print the marks
   lab pack N [FLAG]...          the same, and write STUDENT-N.zip to hand in
   lab trees FOLDER              make the mailbox trees of three servers, and say how to start them
-  lab grade N FOLDER OUT [FLAG]...
-                                mark all zips of assignment N in FOLDER, and write OUT/marks.csv and
-                                a page for each student; on Linux or WSL only
+  lab grade N FOLDER OUT        for teachers: mark all zips in FOLDER; lab grade --help says how
   lab help                      print this
 
 WHERE is a port, HOST:PORT, pop3 (127.0.0.1:1110), or submission (127.0.0.1:1587); without it,
@@ -45,13 +43,6 @@ mark and pack also take --student NUMBER (or it stands in homework/student.txt),
 [homework/N], --term SECRET, from which the values of hidden conversations are made, --base DIR, where the
 sources lie as they were handed out, and --in-class, which plays what the teacher has for the class.
 
-grade takes --term and --in-class as well. It skips what was graded before. Strangers' programs run in
-bwrap: without home, network and hidden conversations.
-
-  --with DIR            they see this folder as well, and run programs in its folder bin
-  --viva                take a line of each student's own away, and write down what turns red
-  --unsafe              no bwrap: on a machine that you throw away afterwards
-
 `cargo talk`, `cargo mark` and the others are short for `cargo run --bin lab -- talk` and so on.
 Ends with status 0 if all passed, 1 if one failed, 2 if a file or an argument is wrong or there is
 no server.
@@ -68,7 +59,8 @@ const POP3: &str = "127.0.0.1:1110";
 
 /// What is to be done.
 pub enum Task {
-    Help,
+    /// Print this.
+    Help(&'static str),
     /// Type a conversation; it is written to the file if there is one.
     Talk {
         address: SocketAddr,
@@ -109,7 +101,8 @@ pub fn parse(args: Vec<String>) -> Result<Task, String> {
     let vi = is_typed && words.contains(&"--vi");
     words.retain(|word| !(vi && *word == "--vi"));
     match words.as_slice() {
-        ["help" | "--help" | "-h", ..] | [_, "--help" | "-h"] => Ok(Task::Help),
+        ["grade"] | ["grade", "--help" | "-h"] => Ok(Task::Help(grade::HELP)),
+        ["help" | "--help" | "-h", ..] | [_, "--help" | "-h"] => Ok(Task::Help(HELP)),
         ["talk"] => talk(SMTP, None, vi),
         ["talk", address] => talk(address, None, vi),
         // As telnet has it.

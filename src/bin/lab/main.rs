@@ -54,8 +54,8 @@ fn main() -> ExitCode {
 /// Does what the command line asks for, and returns whether all went well.
 fn run(task: Task) -> Result<bool, String> {
     match task {
-        Task::Help => {
-            print!("{}", args::HELP);
+        Task::Help(text) => {
+            print!("{text}");
             Ok(true)
         }
         Task::Talk { address, file, submission, vi } => {

@@ -19,6 +19,23 @@ use crate::parameters;
 use one::Work;
 use sandbox::Sandbox;
 
+/// What `lab grade --help` prints.
+pub const HELP: &str = "\
+lab grade N FOLDER OUT [FLAG]... marks all zips of assignment N in FOLDER. On Linux or WSL only.
+
+OUT/marks.csv is the table, OUT/pages has a page for each student, and OUT/teacher all that lab says. What
+was graded before is skipped. What students wrote runs in bwrap (package bubblewrap, 0.7 or newer): without
+home, network and hidden conversations. unzip is needed, too.
+
+  --term SECRET         from which the values of hidden conversations are made
+  --in-class            plays what the teacher has for the class, too
+  --with DIR            strangers' programs see this folder as well, and run programs in its folder bin
+  --patience TIME       how long a program may take for anything [5s]
+  --base DIR            where the sources lie as they were handed out
+  --viva                takes a line of each student's own away, and writes down what turns red
+  --unsafe              no bwrap: on a machine that you throw away afterwards
+";
+
 /// How long one student may take for everything.
 const MAX_TIME: Duration = Duration::from_secs(900);
 
