@@ -51,6 +51,8 @@ says c does-not-build
 says includes does-not-build
 says buildrs does-not-build
 says nostart "start.txt is missing"
+says forks " [0-9]* processes"
+! grep -q "^\"forks.* 400 processes" "$work/out/marks.csv" || fail "forks: nothing has stopped it"
 says dies "=cmd()<script>"
 says empty "empty\|cannot be unpacked"
 says huge "huge: "
