@@ -116,7 +116,7 @@ impl Domain {
             let work = move || {
                 let serve = |(_, due)| Work { runner: &runner, queue: &queue, due }.serve();
                 let served = found.and_then(serve);
-                served.inspect_err(|why| info!("mail for {} waits: {why}", queue.domain)).is_ok()
+                served.inspect_err(|why| info!("no mail goes to {} now: {why}", queue.domain)).is_ok()
             };
             self.thread = thread::Builder::new().name("relay".to_owned()).spawn(work).ok();
         }
