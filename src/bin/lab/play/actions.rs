@@ -51,7 +51,7 @@ impl Play<'_> {
             let began = Instant::now();
             let client = self.accept().map_err(|e| match e.kind() {
                 io::ErrorKind::WouldBlock => {
-                    format!("nobody connected within {:.0?}", began.elapsed())
+                    format!("nobody comes: no connection within {:.0?}", began.elapsed())
                 }
                 _ => format!("nobody comes: {e}"),
             })?;
