@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Plays the conversations of the labs with servers that are broken on purpose. Each conversation must
-# differ there in the line that the table names, and pass with the right server.
+# Plays the conversations of the labs and of docs/relay.md with servers that are broken on purpose. Each
+# must differ there in the line that the table names, and pass with the right server.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -24,6 +24,21 @@ table='
 11-pop3.md 1 11-dele-deletes.patch M: hung@nuce.edu.vn 1
 12-the-cost-of-250.md 1 6-250-first.patch M: hung@nuce.edu.vn 1
 13-who-are-you.md 1 13-guessing.patch S: 535 5.7.8 Wrong name or password, *
+14-from-alice-to-bob.md 1 14-all-again.patch C3: RCPT TO:<binh@someschool.edu>
+15-a-small-internet.md 1 14-hop-refuses-mail.patch S4: 220 someschool.edu
+relay.md 1 14-dots-alone.patch C2: ..How about pickles?
+relay.md 2 6-250-first.patch S2: +OK *1 message*
+relay.md 3 14-all-again.patch C3: DATA
+relay.md 4 14-once.patch M: @queue@crepes.fr 1
+relay.md 5 14-hop-refuses-mail.patch S3: 421 crepes.fr is closing
+relay.md 6 14-552-is-never.patch S3: 220 crepes.fr
+relay.md 7 14-any-reply.patch C2: (closed)
+relay.md 8 14-no-report.patch M: tuan@nuce.edu.vn contains Return-Path: <>
+relay.md 9 14-removed-before-the-report.patch M: @queue@crepes.fr 1
+relay.md 10 14-for-ever.patch M: tuan@nuce.edu.vn contains given up; at last, crepes.fr takes no mail now
+relay.md 11 14-no-count.patch S3: 554 More than 100 Received: lines: this mail runs in a loop *
+relay.md 12 14-removed-first.patch M: @queue@crepes.fr 1
+relay.md 13 14-no-way-back.patch S: 550 5.7.1 This could be sent on, but a report could not go back: *
 '
 # Not played so: the conversation of lab 10 is an exercise, and its patch breaks nothing.
 exempt='10-reading-the-code.md 10-xstate.patch'
@@ -59,10 +74,13 @@ build() {
     mv "$folder/debug/mini-smtpd" "$work/$1"
 }
 
+# Where the page $1 is: a lab's, or one beside the labs.
+find_page() { if [ -e "docs/labs/$1" ]; then echo "docs/labs/$1"; else echo "docs/$1"; fi; }
+
 # Writes the conversation number $2 of page $1 to a file of its own.
 cut_conversation() {
     awk -v wanted="$2" '/^```smtp/ { count++ } count == wanted; /^```$/ && count == wanted { exit }' \
-        "docs/labs/$1" > "$work/$1"
+        "$(find_page "$1")" > "$work/$1"
 }
 
 # Plays conversation $2 of page $1 with the broken server $3, which must differ in the line $4.
@@ -91,14 +109,14 @@ must_succeed() {
 # Every conversation of a lab must stand in the table, and every patch.
 check_table() {
     local file count number
-    for file in docs/labs/*.md docs/labs/*.patch; do
+    for file in docs/labs/*.md docs/labs/*.patch docs/relay.md; do
         file=${file##*/}
         if [[ " $exempt " == *" $file "* ]]; then continue; fi
         if [[ $file == *.patch ]]; then
             grep -qF " $file " <<< "$table" || fail "no conversation is played with $file"
             continue
         fi
-        count=$(grep -c '^```smtp' "docs/labs/$file" || true)
+        count=$(grep -c '^```smtp' "$(find_page "$file")" || true)
         for ((number = 1; number <= count; number++)); do
             grep -q "^$file $number " <<< "$table" || fail "the table lacks conversation $number of $file"
         done
@@ -114,5 +132,5 @@ while read -r page number server line; do
 done <<< "$table"
 must_succeed 7-smuggled.smtp.txt 7-smuggling.patch
 must_succeed 13-guessed.smtp.txt 13-guessing.patch
-play "$bin/mini-smtpd $flags" docs/labs/*.md || fail "the server must pass every conversation"
+play "$bin/mini-smtpd $flags" docs/labs/*.md docs/relay.md || fail "the server must pass every conversation"
 exit $failed

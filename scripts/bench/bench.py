@@ -398,6 +398,8 @@ def arguments():
     parser.add_argument("--before", type=Path, metavar="PROGRAM",
                         help="compare with an older build of the server, too")
     parser.add_argument("--parts", help=f"only these, of {','.join(PARTS)}")
+    parser.add_argument("--relay", action="store_true",
+                        help="only sending on, beside Postfix (this runs relay.py)")
     parser.add_argument("--render", action="store_true",
                         help="only write the document again, from the figures of the last run")
     return parser.parse_args()

@@ -276,6 +276,17 @@ class Postfix(Server):
                                   stdin=subprocess.DEVNULL, stdout=output, stderr=output, timeout=60)
         return done.returncode == 0
 
+    def destination(self, etc, mail):
+        """The part of main.cf that says what becomes of a mail."""
+        (etc / "users").write_text(f"{self.user}@example.com example.com/{self.user}/\n")
+        return f"""\
+virtual_mailbox_domains = example.com
+virtual_mailbox_base = {self.mailboxes}
+virtual_mailbox_maps = texthash:{etc}/users
+virtual_uid_maps = static:{mail.pw_uid}
+virtual_gid_maps = static:{mail.pw_gid}
+virtual_minimum_uid = 1"""
+
     def launch(self):
         etc, owner = self.home / "etc", pwd.getpwnam("postfix")
         mail = pwd.getpwnam("nobody")
@@ -286,7 +297,6 @@ class Postfix(Server):
             os.chown(folder, mail.pw_uid, mail.pw_gid)
         programs = subprocess.run(["/usr/sbin/postconf", "-dh", "daemon_directory"], check=True,
                                   stdout=subprocess.PIPE, text=True).stdout.strip()
-        (etc / "users").write_text(f"{self.user}@example.com example.com/{self.user}/\n")
         (etc / "main.cf").write_text(f"""\
 compatibility_level = 3.6
 queue_directory = {self.home}/queue
@@ -303,12 +313,7 @@ smtpd_relay_restrictions = permit_mynetworks, reject
 alias_maps =
 alias_database =
 local_recipient_maps =
-virtual_mailbox_domains = example.com
-virtual_mailbox_base = {self.mailboxes}
-virtual_mailbox_maps = texthash:{etc}/users
-virtual_uid_maps = static:{mail.pw_uid}
-virtual_gid_maps = static:{mail.pw_gid}
-virtual_minimum_uid = 1
+{self.destination(etc, mail)}
 # Else it would slow down the client so that the queue stays short.
 in_flow_delay = 0
 """)

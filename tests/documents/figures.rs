@@ -8,9 +8,9 @@ use crate::repository::Repository;
 const TOLERANCE: f64 = 0.05;
 
 /// The numbers that are written as words.
-const WORDS: [&str; 16] = [
+const WORDS: [&str; 17] = [
     "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
-    "eleven", "twelve", "thirteen", "fourteen", "fifteen",
+    "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen",
 ];
 
 #[test]
@@ -64,6 +64,18 @@ fn readme_knows_how_long_the_path_of_a_mail_is() {
     assert!(readme.contains(&format!("These {} rooms", WORDS[rows.len()])), "{}", rows.len());
     assert_says(&repository, "README.md", " lines of code", all);
     assert_says(&repository, "README.md", " without what", all - skipped);
+}
+
+#[test]
+fn readme_knows_how_long_sending_on_is() {
+    let repository = Repository::read();
+    let readme = &repository.files["README.md"];
+    let said = readme.split("- **Send on**").nth(1).and_then(|rest| rest.split("\n\n").next());
+    let rooms =
+        said.unwrap_or_default().split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    let lines =
+        rooms.filter(|room| room.ends_with(".rs")).map(|room| lines_of_code(&repository, room));
+    assert_says(&repository, "README.md", " lines of code for an hour", lines.sum());
 }
 
 #[test]

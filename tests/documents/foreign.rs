@@ -26,11 +26,14 @@ pub const NAMES: &[(&str, &str)] = &[
     ("more of them", "setsockopt shutdown statx"),
     (
         "commands",
-        "cargo cat chmod diff echo fc ipconfig mkdir nc pgrep ping printf sudo telnet time",
+        "cargo cat chmod diff echo fc ipconfig ls mkdir nc pgrep ping printf rm sudo telnet time",
     ),
     ("more of them", "xattr"),
     ("packages and groups", "postfix wireshark"),
-    ("flags of cargo and curl", "--cacert --crlf --head --ssl --ssl-no-revoke --ssl-reqd"),
+    (
+        "flags of cargo, curl and ls",
+        "--cacert --crlf --full-time --head --ssl --ssl-no-revoke --ssl-reqd",
+    ),
     ("the environment", "HTTPS_PROXY localhost lo lo0 eth0"),
     ("levels of the log", "ERROR info"),
     ("SMTP", "EXPN HELLO PIPELINING STARTTLS"),
@@ -39,7 +42,10 @@ pub const NAMES: &[(&str, &str)] = &[
     ("folders of a mailbox", "tmp tmp/ new/ cur cur/"),
     ("more of them", "mailboxes/nuce.edu.vn/hung/new mailboxes/nuce.edu.vn/hung/new/"),
     ("what a build makes", "target/debug/mini-smtpd target/dovecot target/release/mini-smtpd"),
-    ("files of the reader", "password .cargo/bin .cargo/config.toml 1-lan.smtp.txt recorded/"),
+    (
+        "files of the reader",
+        "password target/net mailboxes/crepes.fr/next-hop next-hop.txt .cargo/bin .cargo/config.toml 1-lan.smtp.txt recorded/",
+    ),
     (
         "what the reader types",
         "tanstaaf c4c9334bac560ecc979e58001b3e22fb DA DD aa by envelope htaccess mot",

@@ -7,6 +7,7 @@ mod differences;
 mod documents;
 mod home;
 mod recordings;
+mod trees;
 mod vietnamese;
 
 use std::fs;

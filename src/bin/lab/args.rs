@@ -15,6 +15,7 @@ lab: talks with a mail server, and plays conversations against it
   lab record FILE [WHERE]       the same, and write it to FILE
   lab play [FLAG]... FILE...    play conversations, each against a fresh server, and say where it
                                 differs from them
+  lab trees FOLDER              make the mailbox trees of three servers, and say how to start them
   lab help                      print this
 
 WHERE is a port, HOST:PORT, pop3 (127.0.0.1:1110), or submission (127.0.0.1:1587); without it,
@@ -32,7 +33,8 @@ current folder or above; where there is a Cargo.toml, the server is built first.
   --codes-only          compare the codes of the replies, not their texts
   --patience TIME       how long the server may take for anything [10s]
 
-`cargo talk`, `cargo record` and `cargo play` are short for `cargo run --bin lab -- talk` and so on.
+`cargo talk`, `cargo record`, `cargo play` and `cargo trees` are short for
+`cargo run --bin lab -- talk` and so on.
 Ends with status 0 if all passed, 1 if one failed, 2 if a file or an argument is wrong or there is
 no server.
 ";
@@ -59,6 +61,8 @@ pub enum Task {
         vi: bool,
     },
     Play(Play),
+    /// Make the mailbox trees of labs 14 and 15 in this folder.
+    Trees(PathBuf),
 }
 
 /// What is to be played, and against which server.
@@ -91,8 +95,11 @@ pub fn parse(args: Vec<String>) -> Result<Task, String> {
         ["record", file] => talk(SMTP, Some(file), vi),
         ["record", file, address] => talk(address, Some(file), vi),
         ["play", rest @ ..] => parse_play(rest).map(Task::Play),
-        [] => Err("say what to do: talk, record, play or help".into()),
-        ["talk" | "record", ..] => Err("too many or too few words; lab help shows the form".into()),
+        ["trees", folder] => Ok(Task::Trees(PathBuf::from(folder))),
+        [] => Err("say what to do: talk, record, play, trees or help".into()),
+        ["talk" | "record" | "trees", ..] => {
+            Err("too many or too few words; lab help shows the form".into())
+        }
         [word, ..] => Err(format!("{word} is unknown; lab help lists what there is")),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -51,21 +51,38 @@ impl Client {
         loop {
             match TcpStream::connect_timeout(&address, patience) {
                 Err(_) if began.elapsed() < patience => thread::sleep(Duration::from_millis(20)),
-                result => {
-                    let stream = result?;
-                    stream.set_nodelay(true)?;
-                    stream.set_write_timeout(Some(patience))?;
-                    return Ok(Client {
-                        stream,
-                        arrived: Vec::new(),
-                        last_sent: Vec::new(),
-                        in_reply: false,
-                        skips: false,
-                        has_heard: false,
-                    });
-                }
+                result => return Client::over(result?, patience),
             }
         }
+    }
+
+    /// Waits for the server to come, as the client that it is towards its next hop.
+    ///
+    /// # Errors
+    /// When it does not come before `patience` is over.
+    pub fn accept(listener: &TcpListener, patience: Duration) -> io::Result<Client> {
+        let began = Instant::now();
+        listener.set_nonblocking(true)?;
+        loop {
+            match listener.accept() {
+                Ok((stream, _)) => {
+                    stream.set_nonblocking(false)?;
+                    return Client::over(stream, patience);
+                }
+                Err(e) if e.kind() == ErrorKind::WouldBlock && began.elapsed() < patience => {
+                    thread::sleep(Duration::from_millis(10));
+                }
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    fn over(stream: TcpStream, patience: Duration) -> io::Result<Client> {
+        stream.set_nodelay(true)?;
+        stream.set_write_timeout(Some(patience))?;
+        let (arrived, last_sent) = (Vec::new(), Vec::new());
+        let (in_reply, skips, has_heard) = (false, false, false);
+        Ok(Client { stream, arrived, last_sent, in_reply, skips, has_heard })
     }
 
     /// Sends octets as they are.

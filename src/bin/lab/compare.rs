@@ -40,6 +40,8 @@ pub fn expect(
             Err(silence) => Err(silence.to_string()),
         },
         Expected::Text(pattern) => expect_text(client, pattern, codes_only, patience),
+        // A command has no code.
+        Expected::Said(pattern) => expect_text(client, pattern, false, patience),
         Expected::AnyLines => {
             client.skips = true;
             Ok(())

@@ -13,6 +13,7 @@ mod play;
 mod script;
 mod server;
 mod talk;
+mod trees;
 mod vietnamese;
 
 use std::fs;
@@ -58,6 +59,10 @@ fn run(task: Task) -> Result<bool, String> {
             talk::talk(address, file.as_deref(), submission, vi).map(|()| true)
         }
         Task::Play(play) => play_files(play),
+        Task::Trees(folder) => {
+            print!("{}", trees::make(&folder)?);
+            Ok(true)
+        }
     }
 }
 

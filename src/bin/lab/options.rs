@@ -31,7 +31,7 @@ pub enum Against {
 pub fn why_not(conversation: &Conversation, options: &Options) -> Option<String> {
     let has = |wanted: fn(&Action) -> bool| conversation.steps.iter().any(|s| wanted(&s.action));
     let needs = |protocol| conversation.needs(protocol);
-    let writes_files = has(|action| matches!(action, Action::File { .. }));
+    let writes_files = has(|action| matches!(action, Action::File { .. } | Action::NextHop(_)));
     let reason = match &options.against {
         Against::Running(..) if has(|action| matches!(action, Action::Do(_))) => {
             "do: needs a server that lab starts"
@@ -53,14 +53,14 @@ pub fn why_not(conversation: &Conversation, options: &Options) -> Option<String>
         {
             "submission needs {submission} in --start"
         }
-        Against::Running(_, None) if writes_files => "file: needs --mailboxes",
+        Against::Running(_, None) if writes_files => "file: and next-hop: need --mailboxes",
         Against::Started(template)
             if !conversation.flags.is_empty() && !template.takes("flags") =>
         {
             "server: needs {flags} in --start"
         }
         Against::Started(template) if writes_files && !template.takes("mailboxes") => {
-            "file: needs {mailboxes} in --start"
+            "file: and next-hop: need {mailboxes} in --start"
         }
         _ if cfg!(windows) && has(|action| *action == Action::Do(Process::Stop)) => {
             "do: stop needs a system with signals"

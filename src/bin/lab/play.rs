@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsString;
-use std::fs;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
+use std::{fs, io};
 
 use crate::client::{Client, visible};
 use crate::compare::{contains, expect};
@@ -49,6 +49,8 @@ struct Play<'a> {
     protocol: Protocol,
     mailboxes: Option<PathBuf>,
     server: Option<Server>,
+    /// The next hops that this program plays: a domain and its socket, the current one last.
+    next_hops: Vec<(String, TcpListener)>,
     clients: BTreeMap<usize, Client>,
     /// The clients that hung up.
     gone: HashSet<usize>,
@@ -107,6 +109,7 @@ impl<'a> Play<'a> {
             protocol,
             mailboxes,
             server,
+            next_hops: Vec::new(),
             clients,
             gone,
             unheard,
@@ -137,6 +140,7 @@ impl<'a> Play<'a> {
                 self.protocol = *protocol;
                 Ok(())
             }
+            Action::NextHop(domain) => self.be_next_hop(domain).map_err(|e| e.to_string()),
         };
         result.map_err(|heard| {
             let hangs = matches!(&step.action, Action::Server(number, Expected::Reply { .. } | Expected::Text(_))
@@ -195,8 +199,15 @@ impl<'a> Play<'a> {
         if self.gone.contains(&number) {
             return Err(format!("client {number} has hung up before"));
         }
+        if !self.clients.contains_key(&number) && self.protocol == Protocol::NextHop {
+            let (_, listener) = self.next_hops.last().ok_or("next-hop: comes first")?;
+            let client = Client::accept(listener, self.options.patience);
+            let client = client.map_err(|e| format!("the server does not come: {e}"))?;
+            self.clients.insert(number, client);
+        }
         if !self.clients.contains_key(&number) {
             let address = match self.protocol {
+                Protocol::NextHop => return Err("next-hop: comes first".to_owned()),
                 Protocol::Smtp => self.address,
                 Protocol::Submission => self.submission.ok_or("submission needs its port")?,
                 Protocol::Pop3 => self.pop3.ok_or("POP3 needs --pop3 HOST:PORT")?,
@@ -209,6 +220,23 @@ impl<'a> Play<'a> {
             self.clients.insert(number, client);
         }
         self.clients.get_mut(&number).ok_or_else(|| "no such client".to_owned())
+    }
+
+    /// Listens as the next hop for a domain, and says so in the mailbox tree.
+    fn be_next_hop(&mut self, domain: &str) -> io::Result<()> {
+        self.protocol = Protocol::NextHop;
+        let known = self.next_hops.iter().position(|(name, _)| name == domain);
+        let hop = match known {
+            Some(at) => self.next_hops.remove(at),
+            None => (domain.to_owned(), TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?),
+        };
+        if let (None, Some(mailboxes)) = (known, &self.mailboxes) {
+            let folder = mailboxes.join(domain);
+            fs::create_dir_all(&folder)?;
+            fs::write(folder.join("next-hop"), format!("{}\n", hop.1.local_addr()?))?;
+        }
+        self.next_hops.push(hop);
+        Ok(())
     }
 
     /// Compares what the server does with what is expected.
@@ -246,7 +274,7 @@ impl<'a> Play<'a> {
 
     /// The files in `new/` of a mailbox.
     fn mail(&self, address: &str) -> Vec<(OsString, PathBuf)> {
-        let (user, domain) = address.split_once('@').unwrap_or((address, ""));
+        let (user, domain) = address.rsplit_once('@').unwrap_or((address, ""));
         let Some(mailboxes) = &self.mailboxes else { return Vec::new() };
         let entries = fs::read_dir(mailboxes.join(domain).join(user).join("new"));
         let entries = entries.into_iter().flatten().flatten();

@@ -28,6 +28,8 @@ pub enum Protocol {
     /// SMTP on the port where users log in.
     Submission,
     Pop3,
+    /// SMTP with the server as the client: this program is its next hop.
+    NextHop,
 }
 
 /// One line of a conversation.
@@ -58,6 +60,9 @@ pub enum Action {
     Do(Process),
     /// The clients that appear from here on speak this.
     Port(Protocol),
+    /// The next hop for that domain is this program. The clients that appear from here on are the
+    /// server.
+    NextHop(String),
 }
 
 #[derive(Debug, PartialEq)]
@@ -79,7 +84,9 @@ pub enum Expected {
     Line(String),
     /// One line that a POP3 server says: a reply, or a line of a list or a message after it.
     Text(String),
-    /// Any lines, up to one that fits the next `S:` line.
+    /// One line that the server says where it is the client.
+    Said(String),
+    /// Any lines, up to one that fits the next line that is expected.
     AnyLines,
     Closed,
     NothingFor(Duration),
@@ -215,6 +222,13 @@ fn parse_line(text: &str, speakers: &mut Speakers) -> Result<Action, String> {
             speakers.now = protocol(rest).ok_or("port: takes smtp, submission or pop3")?;
             Ok(Action::Port(speakers.now))
         }
+        "next-hop:" => {
+            if !is_plain(rest) {
+                return Err("next-hop: takes a domain".into());
+            }
+            speakers.now = Protocol::NextHop;
+            Ok(Action::NextHop(rest.to_ascii_lowercase()))
+        }
         "wait:" => Ok(Action::Wait(parse_time(rest)?)),
         "do:" => match rest {
             "kill" => Ok(Action::Do(Process::Kill)),
@@ -229,7 +243,7 @@ fn parse_line(text: &str, speakers: &mut Speakers) -> Result<Action, String> {
 fn unknown(text: &str) -> String {
     let word = text.split_whitespace().next().unwrap_or_default();
     format!(
-        "{word:?} is unknown; a line begins with C: C! S: M: # server: file: port: wait: or do:"
+        "{word:?} is unknown; a line begins with C: C! S: M: # server: file: port: next-hop: wait: or do:"
     )
 }
 
@@ -242,8 +256,14 @@ fn parse_speech(word: &str, rest: &str, speakers: &mut Speakers) -> Option<Resul
         return None;
     }
     let protocol = *speakers.known.entry(client).or_insert(speakers.now);
-    match (side, mark) {
-        ("C", ":") => Some(Ok(Action::Client(
+    let is_ours = match (side, protocol) {
+        ("C", Protocol::Smtp | Protocol::Submission | Protocol::Pop3) => true,
+        ("S", Protocol::NextHop) => true,
+        ("C" | "S", _) => false,
+        _ => return None,
+    };
+    match (is_ours, mark) {
+        (true, ":") => Some(Ok(Action::Client(
             client,
             match rest {
                 "(closed)" => Act::HangUp,
@@ -251,8 +271,10 @@ fn parse_speech(word: &str, rest: &str, speakers: &mut Speakers) -> Option<Resul
                 _ => Act::Send(format!("{rest}\r\n").into_bytes()),
             },
         ))),
-        ("C", "!") => Some(unescape(rest).map(|octets| Action::Client(client, Act::Send(octets)))),
-        ("S", ":") => Some(parse_expected(rest, protocol).map(|what| Action::Server(client, what))),
+        (true, "!") => Some(unescape(rest).map(|octets| Action::Client(client, Act::Send(octets)))),
+        (false, ":") => {
+            Some(parse_expected(rest, protocol).map(|what| Action::Server(client, what)))
+        }
         _ => None,
     }
 }
@@ -265,9 +287,13 @@ fn parse_expected(rest: &str, protocol: Protocol) -> Result<Expected, String> {
     if let Some(time) = rest.strip_prefix("(nothing for ").and_then(|t| t.strip_suffix(')')) {
         return Ok(Expected::NothingFor(parse_time(time)?));
     }
-    if protocol == Protocol::Pop3 {
-        let is_any = rest == "(any lines)";
-        return Ok(if is_any { Expected::AnyLines } else { Expected::Text(rest.to_owned()) });
+    match protocol {
+        Protocol::Pop3 | Protocol::NextHop if rest == "(any lines)" => {
+            return Ok(Expected::AnyLines);
+        }
+        Protocol::Pop3 => return Ok(Expected::Text(rest.to_owned())),
+        Protocol::NextHop => return Ok(Expected::Said(rest.to_owned())),
+        Protocol::Smtp | Protocol::Submission => {}
     }
     let code = rest.get(..3).filter(|code| code.bytes().all(|b| b.is_ascii_digit()));
     let code = code.ok_or("S: takes a reply of three digits, (closed), or (nothing for 1s)")?;
@@ -288,13 +314,17 @@ fn parse_mail(rest: &str) -> Result<Action, String> {
         Some(text) => Mail::Contains(text.to_owned()),
         None => Mail::Count(wanted.trim().parse().map_err(|_| form)?),
     };
-    let is_plain = |name: &str| !name.is_empty() && !name.starts_with('.') && !name.contains('/');
-    match address.split_once('@') {
+    match address.rsplit_once('@') {
         Some((user, domain)) if is_plain(user) && is_plain(domain) => {
             Ok(Action::Mail { address: address.to_ascii_lowercase(), wanted })
         }
         _ => Err(form.into()),
     }
+}
+
+/// Whether a name in a conversation names something in the mailbox tree, and nothing elsewhere.
+fn is_plain(name: &str) -> bool {
+    !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', ':'])
 }
 
 /// Parses `1500ms`, `2s` or `1m`.
