@@ -266,7 +266,8 @@ impl<'a> Play<'a> {
             }
             let is_late = began.elapsed() > self.options.patience.min(Duration::from_secs(2));
             if is_late || matches!(wanted, Mail::Count(count) if mail.len() > *count) {
-                return Err(format!("{} new messages for {address}", mail.len()));
+                let s = if mail.len() == 1 { "" } else { "s" };
+                return Err(format!("{} new message{s} for {address}", mail.len()));
             }
             thread::sleep(Duration::from_millis(20));
         }
