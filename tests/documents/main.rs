@@ -46,7 +46,10 @@ struct Check<'a> {
 #[test]
 fn everything_that_the_documents_name_is_there() {
     let repository = Repository::read();
-    let check = check(&repository, foreign::NAMES);
+    let mut check = check(&repository, foreign::NAMES);
+    // Students have no teacher's pages, so that some names on the list stand on no page of theirs.
+    let has_all_pages = repository.files.keys().any(|path| path.starts_with("docs/teacher/"));
+    check.misses.retain(|miss| has_all_pages || !miss.starts_with(foreign::FILE));
     let names: BTreeSet<&String> = check.mentions.iter().collect();
     println!("{} names in {} mentions", names.len(), check.mentions.len());
     assert!(check.misses.is_empty(), "\n{}\n", check.misses.join("\n"));

@@ -60,9 +60,11 @@ fn a_mail_sent_by_smtp_can_be_collected_by_pop3_in_one_conversation() {
 #[test]
 fn a_folder_stands_for_the_files_in_it() {
     let folder = Tree::empty();
-    for (name, text) in
-        [("b.txt", "S: 220 *\n"), ("a.md", "```smtp\nS: 220 *\n```\n"), ("c.png", "?")]
-    {
+    for (name, text) in [
+        ("b.txt", "S: 220 *\nC: (closed)\n"),
+        ("a.md", "```smtp\nS: 220 *\nC: (closed)\n```\n"),
+        ("c.png", "?"),
+    ] {
         write(&folder, name, text);
     }
     let (_, said) = play(&[], &[folder.root()]);
@@ -74,7 +76,7 @@ fn a_folder_stands_for_the_files_in_it() {
 #[test]
 fn only_blocks_of_that_name_are_played() {
     let folder = Tree::empty();
-    let text = "````text\n```smtp\nX: not a conversation\n```\n````\n- a list\n  ```smtp\n  S: 220 *\n  ```\n\
+    let text = "````text\n```smtp\nX: not a conversation\n```\n````\n- a list\n  ```smtp\n  S: 220 *\n  C: (closed)\n  ```\n\
                 ```smtpx\nX: neither\n```\n";
     let (_, said) = play_text(&folder, "a.md", text);
     assert!(said.ends_with("1 passed, 0 failed\n"), "{said}");
@@ -123,7 +125,7 @@ fn a_file_that_cannot_be_understood_is_one_line_with_its_place() {
 #[test]
 fn a_server_that_is_not_there_or_hangs_is_told_as_such() {
     let folder = Tree::empty();
-    let file = write(&folder, "a.txt", "S: 220 *\n");
+    let file = write(&folder, "a.txt", "S: 220 *\nC: QUIT\n");
     let file = file.to_str().unwrap();
     folder.add("a.vn/b");
     let tree = folder.root().display();
@@ -158,7 +160,7 @@ fn a_server_that_is_not_there_or_hangs_is_told_as_such() {
 #[test]
 fn what_is_no_task_is_one_line_that_says_what_is() {
     for (args, wanted) in [
-        (&[][..], "say what to do: talk, record, play, trees or help"),
+        (&[][..], "say what to do: talk, record, play, mark, pack, trees or help"),
         (&["paly", "a.md"], "paly is unknown; lab help lists what there is"),
         (&["talk", "a", "b", "c"], "lab help shows the form"),
         (&["talk", "nowhere"], "nowhere is no HOST:PORT"),
@@ -176,7 +178,7 @@ fn what_is_no_task_is_one_line_that_says_what_is() {
     }
     for args in [["help"].as_slice(), &["--help"], &["play", "--help"]] {
         let (status, said) = lab(args);
-        assert!(status == Some(0) && said.lines().count() < 32, "{said}");
+        assert!(status == Some(0) && said.lines().count() < 38, "{said}");
     }
 }
 
@@ -187,7 +189,7 @@ fn against_a_running_server_what_cannot_be_played_is_told() {
     let mail = "S: 220 *\nC: HELO x\nS: 250 *\nC: MAIL FROM:<>\nS: 250 *\nC: RCPT TO:<hung@nuce.edu.vn>\n\
                 S: 250 *\nC: DATA\nS: 354 *\nC: .\nS: 250 *\nM: hung@nuce.edu.vn 1\n";
     let text = format!(
-        "```smtp\n{mail}```\n```smtp\ndo: kill\n```\n```smtp\nserver: --show\nS: 220 *\n```\n"
+        "```smtp\n{mail}```\n```smtp\nS: 220 *\nC: QUIT\ndo: kill\n```\n```smtp\nserver: --show\nS: 220 *\nC: QUIT\n```\n"
     );
     let file = write(&folder, "a.md", text);
     let (file, address) = (file.to_str().unwrap(), format!("127.0.0.1:{}", server.port));

@@ -20,8 +20,8 @@ fn the_first_difference_is_shown_with_what_was_sent_expected_and_heard() {
             "S: 220 *\nC: EHLO x\nS: 250 *TURN*\n",
             "heard:    250 localhost Hello, pleased to meet you SIZE",
         ),
-        ("S: 220 *\nS: (closed)\n", "heard:    (nothing for "),
-        ("S: 220 *\nS: 250 *\n", "heard:    (nothing for "),
+        ("S: 220 *\nS: (closed)\nC: QUIT\n", "heard:    (nothing for "),
+        ("S: 220 *\nS: 250 *\nC: QUIT\n", "heard:    (nothing for "),
         ("S: 220 *\nC: QUIT\nS: 221 *\nS: 250 *\n", "heard:    (closed)"),
         (
             "S: 220 *\nC: QUIT\nS: (closed)\n",
@@ -33,9 +33,12 @@ fn the_first_difference_is_shown_with_what_was_sent_expected_and_heard() {
         ),
         ("S: 220 *\nC: NOOP\nS: (nothing for 2s)\n", "heard:    250 OK\\r\\n"),
         ("S: 220 *\nC: NOOP\nS: 250 \x1b]0;x\x07\n", "expected: S: 250 \\u{1b}]0;x\\u{7}\n"),
-        ("S: 220 *\nM: hung@nuce.edu.vn 1\n", "heard:    0 new messages for hung@nuce.edu.vn"),
+        (
+            "S: 220 *\nM: hung@nuce.edu.vn 1\nC: QUIT\n",
+            "heard:    0 new messages for hung@nuce.edu.vn",
+        ),
         ("S: 220 *\nC: (closed)\nC: NOOP\n", "client 1 has hung up before"),
-        ("server: --frob\nS: 220 *\n", "unknown flag \"--frob\""),
+        ("server: --frob\nS: 220 *\nC: QUIT\n", "unknown flag \"--frob\""),
     ];
     let told = differences("smtp", cases.map(|(text, _)| text.to_owned()));
     for ((text, wanted), said) in cases.iter().zip(told) {
@@ -70,7 +73,7 @@ fn a_reply_that_does_not_end_is_a_difference() {
         (0..64 * 1024).try_for_each(|_| client.write_all(&b"220-x\r\n".repeat(150)))
     });
     let folder = Tree::empty();
-    let file = write(&folder, "endless.txt", "S: 220 *\n");
+    let file = write(&folder, "endless.txt", "S: 220 *\nC: QUIT\n");
     let (status, said) = lab(&["play", "--against", &address, file.to_str().unwrap()]);
     assert_eq!(status, Some(1), "{said:.200}");
     assert!(said.contains("heard:    a reply that does not end: 220 x x "), "{said:.200}");

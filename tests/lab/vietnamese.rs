@@ -10,15 +10,15 @@ use crate::common::{Server, Tree};
 
 /// Mistakes, and the beginning of what is said about each.
 const SMTP: [(&str, &str); 12] = [
-    ("MAIL FROM:<tuan@nuce.edu.vn>", "Máy chủ chưa biết bạn là ai."),
-    ("RCPT TO:<hung@nuce.edu.vn>", "Máy chủ chưa biết bạn là ai."),
+    ("MAIL FROM:<tuan@nuce.edu.vn>", "Máy chủ chưa biết tên máy của bạn."),
+    ("RCPT TO:<hung@nuce.edu.vn>", "Máy chủ chưa biết tên máy của bạn."),
     ("EHLO", "EHLO phải có tên máy của bạn."),
     ("EHLO client", ""),
-    ("DATA", "Chưa có giao dịch nào"),
+    ("DATA", "Chưa có giao dịch mail nào"),
     ("MAILFROM:<a@b.vn>", "Thiếu dấu cách giữa MAIL và FROM."),
     ("MAIL FROM:<tuan@nuce.edu.vn", "Thiếu > ở cuối địa chỉ."),
     ("MAIL FROM:<tuan@nuce.edu.vn>", ""),
-    ("RCPT TO:<nobody@nuce.edu.vn>", "Máy chủ này không có hòm thư đó."),
+    ("RCPT TO:<nobody@nuce.edu.vn>", "Máy chủ này không có hòm thư (mailbox"),
     ("HELO đạt", "Trong lệnh có chữ có dấu"),
     ("RETR 1", "Lệnh này là của POP3"),
     ("AUTH PLAIN", "Cổng này không nhận mật khẩu"),

@@ -4,7 +4,9 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::script;
+use crate::assignment::Whose;
+use crate::line;
+use crate::mark::Marking;
 
 /// What `lab help` prints.
 pub const HELP: &str = "\
@@ -15,6 +17,8 @@ lab: talks with a mail server, and plays conversations against it
   lab record FILE [WHERE]       the same, and write it to FILE
   lab play [FLAG]... FILE...    play conversations, each against a fresh server, and say where it
                                 differs from them
+  lab mark N [FLAG]...          play assignment N against your homework, and print the marks
+  lab pack N [FLAG]...          the same, and write STUDENT-N.zip to hand in
   lab trees FOLDER              make the mailbox trees of three servers, and say how to start them
   lab help                      print this
 
@@ -28,13 +32,16 @@ current folder or above; where there is a Cargo.toml, the server is built first.
   --submission HOST:PORT  ... and lets users log in here
   --pop3 HOST:PORT      ... and speaks POP3 here
   --mailboxes DIR       ... whose mailboxes are here, for the M: and file: lines
-  --start 'COMMAND'     play against a server that this starts; {port}, {mailboxes}, {flags},
+  --start 'COMMAND'     play against a program that this starts; {port}, {mailboxes}, {flags},
                         {submission} and {pop3} (127.0.0.1:PORT, or off) in it are filled in
   --codes-only          compare the codes of the replies, not their texts
-  --patience TIME       how long the server may take for anything [10s]
+  --patience TIME       how long the server may take for anything [10s; to mark, 5s]
 
-`cargo talk`, `cargo record`, `cargo play` and `cargo trees` are short for
-`cargo run --bin lab -- talk` and so on.
+mark and pack also take --student NUMBER (or it stands in homework/student.txt), --homework DIR
+[homework/N], --term SECRET, from which the values of hidden conversations are made, --base DIR, where the
+sources lie as they were handed out, and --in-class, which plays what the teacher has for the class.
+
+`cargo talk`, `cargo mark` and the others are short for `cargo run --bin lab -- talk` and so on.
 Ends with status 0 if all passed, 1 if one failed, 2 if a file or an argument is wrong or there is
 no server.
 ";
@@ -61,6 +68,9 @@ pub enum Task {
         vi: bool,
     },
     Play(Play),
+    Mark(Marking),
+    /// Mark, and write the zip.
+    Pack(Marking),
     /// Make the mailbox trees of labs 14 and 15 in this folder.
     Trees(PathBuf),
 }
@@ -95,8 +105,10 @@ pub fn parse(args: Vec<String>) -> Result<Task, String> {
         ["record", file] => talk(SMTP, Some(file), vi),
         ["record", file, address] => talk(address, Some(file), vi),
         ["play", rest @ ..] => parse_play(rest).map(Task::Play),
+        ["mark", rest @ ..] => parse_marking(rest).map(Task::Mark),
+        ["pack", rest @ ..] => parse_marking(rest).map(Task::Pack),
         ["trees", folder] => Ok(Task::Trees(PathBuf::from(folder))),
-        [] => Err("say what to do: talk, record, play, trees or help".into()),
+        [] => Err("say what to do: talk, record, play, mark, pack, trees or help".into()),
         ["talk" | "record" | "trees", ..] => {
             Err("too many or too few words; lab help shows the form".into())
         }
@@ -139,7 +151,7 @@ fn parse_play(words: &[&str]) -> Result<Play, String> {
             "--start" => play.start = Some(value()?.to_owned()),
             "--codes-only" => play.codes_only = true,
             "--patience" => {
-                let time = script::parse_time(value()?);
+                let time = line::parse_time(value()?);
                 play.patience = time.map_err(|e| format!("--patience: {e}"))?;
             }
             flag if flag.starts_with("--") => {
@@ -149,6 +161,35 @@ fn parse_play(words: &[&str]) -> Result<Play, String> {
         }
     }
     Ok(play)
+}
+
+fn parse_marking(words: &[&str]) -> Result<Marking, String> {
+    let (mut whose, mut start, mut patience) = (Whose::default(), None, Duration::from_secs(5));
+    let mut words = words.iter();
+    while let Some(&word) = words.next() {
+        let mut value = || words.next().copied().ok_or_else(|| format!("{word} needs a value"));
+        match word {
+            "--student" => whose.student = Some(value()?.to_owned()),
+            "--homework" => whose.homework = Some(PathBuf::from(value()?)),
+            "--base" => whose.base = Some(PathBuf::from(value()?)),
+            "--term" => whose.term = value()?.to_owned(),
+            "--in-class" => whose.in_class = true,
+            "--start" => start = Some(value()?.to_owned()),
+            "--patience" => {
+                let time = line::parse_time(value()?);
+                patience = time.map_err(|e| format!("--patience: {e}"))?;
+            }
+            flag if flag.starts_with("--") => {
+                return Err(format!("unknown flag {flag}; lab help lists the flags"));
+            }
+            number if whose.number.is_empty() => whose.number = number.to_owned(),
+            _ => return Err("one assignment at a time".into()),
+        }
+    }
+    if whose.number.is_empty() {
+        return Err("name the assignment by its number, as in lab mark 2".into());
+    }
+    Ok(Marking { whose, start, patience })
 }
 
 /// Makes an address of `HOST:PORT`.

@@ -26,6 +26,10 @@ pub struct Client {
     pub skips: bool,
     /// Whether the server has ever said anything.
     pub has_heard: bool,
+    /// How much of what was heard last had arrived before the last line was sent.
+    early: usize,
+    /// Whether the line that was heard last had.
+    pub was_early: bool,
 }
 
 /// What comes instead of a line.
@@ -42,25 +46,23 @@ pub enum Silence {
 }
 
 impl Client {
-    /// Connects; a server that is just starting is given time until `patience` is over.
+    /// Connects.
     ///
     /// # Errors
     /// When nobody listens there.
     pub fn connect(address: SocketAddr, patience: Duration) -> io::Result<Client> {
-        let began = Instant::now();
-        loop {
-            match TcpStream::connect_timeout(&address, patience) {
-                Err(_) if began.elapsed() < patience => thread::sleep(Duration::from_millis(20)),
-                result => return Client::over(result?, patience),
-            }
-        }
+        Client::over(TcpStream::connect_timeout(&address, patience)?, patience)
     }
 
     /// Waits for the server to come, as the client that it is towards its next hop.
     ///
     /// # Errors
-    /// When it does not come before `patience` is over.
-    pub fn accept(listener: &TcpListener, patience: Duration) -> io::Result<Client> {
+    /// When it does not come before `time` is over.
+    pub fn accept(
+        listener: &TcpListener,
+        time: Duration,
+        patience: Duration,
+    ) -> io::Result<Client> {
         let began = Instant::now();
         listener.set_nonblocking(true)?;
         loop {
@@ -69,7 +71,7 @@ impl Client {
                     stream.set_nonblocking(false)?;
                     return Client::over(stream, patience);
                 }
-                Err(e) if e.kind() == ErrorKind::WouldBlock && began.elapsed() < patience => {
+                Err(e) if e.kind() == ErrorKind::WouldBlock && began.elapsed() < time => {
                     thread::sleep(Duration::from_millis(10));
                 }
                 Err(e) => return Err(e),
@@ -82,7 +84,8 @@ impl Client {
         stream.set_write_timeout(Some(patience))?;
         let (arrived, last_sent) = (Vec::new(), Vec::new());
         let (in_reply, skips, has_heard) = (false, false, false);
-        Ok(Client { stream, arrived, last_sent, in_reply, skips, has_heard })
+        let (early, was_early) = (0, false);
+        Ok(Client { stream, arrived, last_sent, in_reply, skips, has_heard, early, was_early })
     }
 
     /// Sends octets as they are.
@@ -90,6 +93,8 @@ impl Client {
     /// # Errors
     /// When the server takes no more.
     pub fn send(&mut self, octets: &[u8]) -> io::Result<()> {
+        self.look();
+        self.early = self.arrived.len();
         self.last_sent = octets.to_vec();
         self.stream.write_all(octets)
     }
@@ -100,13 +105,37 @@ impl Client {
         self.last_sent = b"(half-closed)".to_vec();
     }
 
+    /// Takes what has arrived, without waiting.
+    fn look(&mut self) {
+        let mut block = [0; 4096];
+        let _ = self.stream.set_nonblocking(true);
+        while let Ok(count @ 1..) = self.stream.read(&mut block)
+            && self.arrived.len() <= MAX_LINE
+        {
+            self.has_heard = true;
+            self.arrived.extend_from_slice(&block[..count]);
+        }
+        let _ = self.stream.set_nonblocking(false);
+    }
+
+    /// What has arrived though it was not its turn.
+    pub fn too_early(&mut self) -> Option<Vec<u8>> {
+        self.look();
+        let line = self.arrived.split_inclusive(|&b| b == b'\n').next().map(<[u8]>::to_vec);
+        self.was_early = line.is_some();
+        line
+    }
+
     /// Hears one line, with its end.
     pub fn hear(&mut self, patience: Duration) -> Result<Vec<u8>, Silence> {
         let began = Instant::now();
+        self.was_early = false;
         let mut block = [0; 4096];
         loop {
             if let Some(end) = self.arrived.iter().position(|&b| b == b'\n') {
                 let mut line: Vec<u8> = self.arrived.drain(..=end).collect();
+                self.was_early = end < self.early;
+                self.early = self.early.saturating_sub(line.len());
                 if line.starts_with(TELNET_ANSWER) {
                     line.drain(..TELNET_ANSWER.len());
                 }

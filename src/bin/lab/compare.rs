@@ -1,10 +1,9 @@
 //! What a server says, held against a line of a conversation.
 
-use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
 use crate::client::{Client, Silence, visible};
+use crate::mistake::GOES_ON;
 use crate::script::Expected;
 
 /// The longest reply in octets; that is more than a hundred lines of the longest kind (§4.5.3.1.5).
@@ -99,7 +98,10 @@ fn expect_text(
 fn hear_reply(client: &mut Client, patience: Duration) -> Result<String, String> {
     let mut reply = String::new();
     loop {
-        let line = hear_line(client, patience)?;
+        let line = match hear_line(client, patience) {
+            Err(heard) if !reply.is_empty() => return Err(format!("{reply}{GOES_ON}{heard}")),
+            line => line?,
+        };
         let (code, text) = line.split_at(3);
         if reply.is_empty() {
             reply += code;
@@ -117,14 +119,8 @@ fn hear_reply(client: &mut Client, patience: Duration) -> Result<String, String>
     }
 }
 
-/// Whether a message has a line that holds `text`.
-pub fn contains(path: &Path, text: &str) -> bool {
-    let message = fs::read(path).unwrap_or_default();
-    message.split(|&b| b == b'\n').any(|line| String::from_utf8_lossy(line).contains(text))
-}
-
 /// Whether `text` fits `pattern`, in which `*` stands for any text. Blanks at the end do not count.
-fn matches(text: &str, pattern: &str) -> bool {
+pub fn matches(text: &str, pattern: &str) -> bool {
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();
     let Some(mut rest) = text.strip_prefix(first) else {

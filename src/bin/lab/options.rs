@@ -5,18 +5,32 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::script::{Action, Conversation, Process, Protocol};
-use crate::server::Template;
+use crate::template::Template;
 
 /// How conversations are played.
 pub struct Options {
     pub against: Against,
+    /// The client that `run:` lines test.
+    pub client: Template,
     /// Where a server that runs already lets users log in to send mail, and where it speaks POP3.
     pub submission: Option<SocketAddr>,
     pub pop3: Option<SocketAddr>,
     /// Whether only the codes of replies are compared.
     pub codes_only: bool,
+    /// Whether a server that says nothing is one more mistake, and not the end of the run.
+    pub goes_on: bool,
     /// How long the server may take for anything.
     pub patience: Duration,
+}
+
+/// How long a program may take to start: Java or Python on a busy machine.
+const TIME_TO_START: Duration = Duration::from_secs(15);
+
+impl Options {
+    /// How long nobody may listen at the beginning.
+    pub fn time_to_start(&self) -> Duration {
+        if self.goes_on { self.patience.max(TIME_TO_START) } else { self.patience }
+    }
 }
 
 /// Which server is played against.
@@ -29,13 +43,20 @@ pub enum Against {
 
 /// A reason why this conversation cannot be played with these options.
 pub fn why_not(conversation: &Conversation, options: &Options) -> Option<String> {
-    let has = |wanted: fn(&Action) -> bool| conversation.steps.iter().any(|s| wanted(&s.action));
+    let has = |wanted: fn(&Action) -> bool| conversation.has(wanted);
     let needs = |protocol| conversation.needs(protocol);
     let writes_files = has(|action| matches!(action, Action::File { .. } | Action::NextHop(_)));
     let reason = match &options.against {
         Against::Running(..) if has(|action| matches!(action, Action::Do(_))) => {
             "do: needs a server that lab starts"
         }
+        Against::Running(..) if conversation.tests_a_client() => {
+            "run: needs a client that lab starts"
+        }
+        Against::Running(..) if has(|action| matches!(action, Action::Log { .. })) => {
+            "L: needs a server that lab starts"
+        }
+        Against::Started(_) if conversation.tests_a_client() => return None,
         Against::Running(..) if !conversation.flags.is_empty() => {
             "server: needs a server that lab starts"
         }

@@ -1,17 +1,19 @@
 //! Plays one conversation, and finds the first line in which the server differs from it.
 
+mod actions;
+
 use std::collections::{BTreeMap, HashSet};
-use std::ffi::OsString;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
-use std::{fs, io};
 
+use crate::bounds;
 use crate::client::{Client, visible};
-use crate::compare::{contains, expect};
+use crate::mail::Mails;
+use crate::mistake::{self, Scene};
 use crate::options::{Against, Options, why_not};
-use crate::script::{Act, Action, Conversation, Expected, Mail, Process, Protocol, Step};
+use crate::script::{Action, Conversation, Expected, Protocol, Step};
 use crate::server::Server;
 
 /// How long the server may still speak after the last line, if it says more than was asked.
@@ -36,6 +38,8 @@ pub struct Difference {
     pub sent: String,
     pub expected: String,
     pub heard: String,
+    /// The mistake's name and sentence, if it is known.
+    pub mistake: Option<String>,
 }
 
 /// One conversation that is being played.
@@ -48,6 +52,7 @@ struct Play<'a> {
     /// What a client speaks that connects now.
     protocol: Protocol,
     mailboxes: Option<PathBuf>,
+    mails: Mails,
     server: Option<Server>,
     /// The next hops that this program plays: a domain and its socket, the current one last.
     next_hops: Vec<(String, TcpListener)>,
@@ -56,8 +61,9 @@ struct Play<'a> {
     gone: HashSet<usize>,
     /// Whether a client found nobody, or nobody that speaks.
     unheard: bool,
-    /// What lay in a mailbox before.
-    before: BTreeMap<String, HashSet<OsString>>,
+    /// The files that the conversation has made.
+    files: HashSet<String>,
+    began: Instant,
 }
 
 /// Plays `conversation`.
@@ -83,7 +89,7 @@ pub fn play(conversation: &Conversation, options: &Options) -> Outcome {
 }
 
 fn asks_for_mail(conversation: &Conversation) -> bool {
-    conversation.steps.iter().any(|step| matches!(step.action, Action::Mail { .. }))
+    conversation.has(|action| matches!(action, Action::Mail { .. }))
 }
 
 impl<'a> Play<'a> {
@@ -92,44 +98,46 @@ impl<'a> Play<'a> {
         let (mut submission, mut pop3) = (options.submission, options.pop3);
         let (address, mailboxes, server) = match &options.against {
             Against::Running(address, mailboxes) => (*address, mailboxes.clone(), None),
-            Against::Started(template) => {
+            Against::Started(server) => {
+                let is_client = conversation.tests_a_client();
+                let template = if is_client { &options.client } else { server };
                 let server = Server::start(template, conversation).map_err(|e| e.to_string())?;
-                let mailboxes = template.takes("mailboxes").then(|| server.mailboxes());
+                let sees_mail = is_client || template.takes("mailboxes");
+                let mailboxes = sees_mail.then(|| server.mailboxes());
                 (submission, pop3) = (server.submission, server.pop3);
                 (server.address(), mailboxes, Some(server))
             }
         };
-        let (clients, gone, before) = (BTreeMap::new(), HashSet::new(), BTreeMap::new());
-        let (unheard, protocol) = (false, conversation.protocol);
-        let mut play = Play {
+        Ok(Play {
             options,
             address,
             submission,
             pop3,
-            protocol,
+            protocol: conversation.protocol,
+            mails: Mails::before(mailboxes.clone(), conversation),
             mailboxes,
             server,
             next_hops: Vec::new(),
-            clients,
-            gone,
-            unheard,
-            before,
-        };
-        for step in &conversation.steps {
-            if let Action::Mail { address, .. } = &step.action {
-                let names = play.mail(address).into_iter().map(|(name, _)| name).collect();
-                play.before.insert(address.clone(), names);
-            }
-        }
-        Ok(play)
+            clients: BTreeMap::new(),
+            gone: HashSet::new(),
+            unheard: false,
+            files: HashSet::new(),
+            began: Instant::now(),
+        })
     }
 
     /// Plays one line.
     fn step(&mut self, step: &Step) -> Result<(), Difference> {
         let result = match &step.action {
+            _ if self.began.elapsed() > bounds::MAX_TIME => {
+                Err(format!("(the conversation takes more than {:?})", bounds::MAX_TIME))
+            }
             Action::Client(number, act) => self.act(*number, act),
             Action::Server(number, expected) => self.expect(*number, expected),
-            Action::Mail { address, wanted } => self.expect_mail(address, wanted),
+            Action::Mail { address, wanted } => {
+                self.mails.expect(address, wanted, self.options.patience)
+            }
+            Action::Log { holds, text } => self.expect_log(*holds, text),
             Action::File { path, content } => self.make_file(path, content),
             Action::Wait(time) => {
                 thread::sleep(*time);
@@ -141,12 +149,17 @@ impl<'a> Play<'a> {
                 Ok(())
             }
             Action::NextHop(domain) => self.be_next_hop(domain).map_err(|e| e.to_string()),
+            Action::Run { args, input } => self.run(args, input.as_deref()),
+            Action::Exit(status) => self.expect_end(*status),
         };
+        if result.is_ok() {
+            self.mails.follow(&step.action);
+        }
         result.map_err(|heard| {
             let hangs = matches!(&step.action, Action::Server(number, Expected::Reply { .. } | Expected::Text(_))
                 if self.clients.get(number).is_some_and(|client| !client.has_heard)
                     && heard.starts_with("(nothing"));
-            self.unheard |= hangs;
+            self.unheard |= hangs && !self.options.goes_on;
             self.difference(step, heard)
         })
     }
@@ -165,156 +178,45 @@ impl<'a> Play<'a> {
             _ => None,
         };
         let sent = client.map_or(String::new(), |client| visible(&client.last_sent));
+        let was_early = client.is_some_and(|client| client.was_early);
+        if heard == "(closed)" {
+            // What has died needs a moment to be seen as dead.
+            thread::sleep(AFTERTHOUGHT);
+        }
         let ended = self.server.as_mut().and_then(Server::end);
+        let log = self.server.as_ref().map_or(String::new(), Server::log);
+        // That a client ends is no mistake in itself.
+        let died = ended.as_deref().filter(|_| self.next_hops.is_empty());
+        let mail = match &step.action {
+            Action::Mail { address, wanted } => self.mails.mistake(address, wanted),
+            _ => None,
+        };
+        let expected = visible(step.text.as_bytes());
+        let scene =
+            Scene { heard: &heard, expected: &expected, ended: died, log: &log, was_early, mail };
+        let mistake = mistake::name(&step.hints, &scene);
         let heard = match ended {
-            Some(status) => format!("{heard}; the server has ended, {status}"),
+            Some(status) => format!("{heard}; the program has ended, {status}"),
             None => heard,
         };
-        Difference { line: step.line, sent, expected: visible(step.text.as_bytes()), heard }
-    }
-
-    /// Does what a client does.
-    fn act(&mut self, number: usize, act: &Act) -> Result<(), String> {
-        if *act == Act::HangUp {
-            self.client(number)?;
-            self.clients.remove(&number);
-            self.gone.insert(number);
-            return Ok(());
-        }
-        let client = self.client(number)?;
-        match act {
-            Act::Send(octets) => {
-                client.send(octets).map_err(|e| format!("the server takes nothing more: {e}"))
-            }
-            Act::HalfClose => {
-                client.half_close();
-                Ok(())
-            }
-            Act::HangUp => Ok(()),
-        }
-    }
-
-    /// The client of that number, which connects where it first appears.
-    fn client(&mut self, number: usize) -> Result<&mut Client, String> {
-        if self.gone.contains(&number) {
-            return Err(format!("client {number} has hung up before"));
-        }
-        if !self.clients.contains_key(&number) && self.protocol == Protocol::NextHop {
-            let (_, listener) = self.next_hops.last().ok_or("next-hop: comes first")?;
-            let client = Client::accept(listener, self.options.patience);
-            let client = client.map_err(|e| format!("the server does not come: {e}"))?;
-            self.clients.insert(number, client);
-        }
-        if !self.clients.contains_key(&number) {
-            let address = match self.protocol {
-                Protocol::NextHop => return Err("next-hop: comes first".to_owned()),
-                Protocol::Smtp => self.address,
-                Protocol::Submission => self.submission.ok_or("submission needs its port")?,
-                Protocol::Pop3 => self.pop3.ok_or("POP3 needs --pop3 HOST:PORT")?,
-            };
-            let patience = self.options.patience;
-            self.unheard = true;
-            let client = Client::connect(address, patience);
-            let client = client.map_err(|e| format!("nobody at {address}: {e}"))?;
-            self.unheard = false;
-            self.clients.insert(number, client);
-        }
-        self.clients.get_mut(&number).ok_or_else(|| "no such client".to_owned())
-    }
-
-    /// Listens as the next hop for a domain, and says so in the mailbox tree.
-    fn be_next_hop(&mut self, domain: &str) -> io::Result<()> {
-        self.protocol = Protocol::NextHop;
-        let known = self.next_hops.iter().position(|(name, _)| name == domain);
-        let hop = match known {
-            Some(at) => self.next_hops.remove(at),
-            None => (domain.to_owned(), TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?),
-        };
-        if let (None, Some(mailboxes)) = (known, &self.mailboxes) {
-            let folder = mailboxes.join(domain);
-            fs::create_dir_all(&folder)?;
-            fs::write(folder.join("next-hop"), format!("{}\n", hop.1.local_addr()?))?;
-        }
-        self.next_hops.push(hop);
-        Ok(())
-    }
-
-    /// Compares what the server does with what is expected.
-    fn expect(&mut self, number: usize, expected: &Expected) -> Result<(), String> {
-        let (patience, codes_only) = (self.options.patience, self.options.codes_only);
-        let client = self.client(number)?;
-        expect(client, expected, codes_only, patience)
-    }
-
-    /// Compares what has arrived in a mailbox with what is wanted. A server that delivers after its
-    /// 250 is given time.
-    fn expect_mail(&mut self, address: &str, wanted: &Mail) -> Result<(), String> {
-        if self.mailboxes.is_none() {
-            return Ok(());
-        }
-        let began = Instant::now();
-        loop {
-            let before = self.before.get(address).cloned().unwrap_or_default();
-            let mut mail = self.mail(address);
-            mail.retain(|(name, _)| !before.contains(name));
-            let arrived = match wanted {
-                Mail::Count(count) => mail.len() == *count,
-                Mail::Contains(text) => mail.iter().any(|(_, path)| contains(path, text)),
-            };
-            if arrived {
-                return Ok(());
-            }
-            let is_late = began.elapsed() > self.options.patience.min(Duration::from_secs(2));
-            if is_late || matches!(wanted, Mail::Count(count) if mail.len() > *count) {
-                let s = if mail.len() == 1 { "" } else { "s" };
-                return Err(format!("{} new message{s} for {address}", mail.len()));
-            }
-            thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    /// The files in `new/` of a mailbox.
-    fn mail(&self, address: &str) -> Vec<(OsString, PathBuf)> {
-        let (user, domain) = address.rsplit_once('@').unwrap_or((address, ""));
-        let Some(mailboxes) = &self.mailboxes else { return Vec::new() };
-        let entries = fs::read_dir(mailboxes.join(domain).join(user).join("new"));
-        let entries = entries.into_iter().flatten().flatten();
-        entries.map(|entry| (entry.file_name(), entry.path())).collect()
-    }
-
-    fn make_file(&mut self, path: &str, content: &str) -> Result<(), String> {
-        let Some(mailboxes) = &self.mailboxes else { return Ok(()) };
-        let path = mailboxes.join(path);
-        let made = fs::create_dir_all(path.parent().unwrap_or(mailboxes));
-        made.and_then(|()| fs::write(&path, format!("{content}\n"))).map_err(|e| e.to_string())
-    }
-
-    /// Ends or starts the server.
-    fn control(&mut self, process: Process) -> Result<(), String> {
-        let Some(server) = &mut self.server else { return Ok(()) };
-        match process {
-            Process::Kill => server.kill(),
-            Process::Stop => server.stop(),
-            Process::Start => {
-                // Those who knew the old server have no connection any more.
-                self.gone.extend(self.clients.keys());
-                self.clients.clear();
-                server.restart(self.options.patience)
-            }
-        }
-        .map_err(|e| e.to_string())
+        Difference { line: step.line, sent, expected, heard, mistake }
     }
 
     /// Makes sure that the server does not say more than was asked.
     fn nothing_more(&mut self, conversation: &Conversation) -> Result<(), Difference> {
-        let line = conversation.steps.last().map_or(conversation.line, |step| step.line);
-        for client in self.clients.values_mut() {
-            if let Ok(heard) = client.hear(AFTERTHOUGHT) {
-                let sent = visible(&client.last_sent);
-                let (expected, heard) = ("nothing more".to_owned(), visible(&heard));
-                return Err(Difference { line, sent, expected, heard });
-            }
+        // A client goes on by itself; its conversation may end before.
+        if conversation.tests_a_client() {
+            return Ok(());
         }
-        Ok(())
+        let Some(last) = conversation.steps.last() else { return Ok(()) };
+        let (line, hints) = (last.line, Vec::new());
+        let extra = self.clients.values_mut().find_map(|client| {
+            let heard = client.hear(AFTERTHOUGHT).ok()?;
+            Some((visible(&heard), visible(&client.last_sent)))
+        });
+        let Some((heard, sent)) = extra else { return Ok(()) };
+        let step =
+            Step { line, text: "nothing more".into(), action: Action::Wait(AFTERTHOUGHT), hints };
+        Err(Difference { sent, ..self.difference(&step, heard) })
     }
 }

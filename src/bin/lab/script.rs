@@ -1,10 +1,12 @@
 //! Conversation files: text or Markdown becomes [`Conversation`]s. `docs/conversations.md` is the
 //! description.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::octets::{Wrong, unescape};
+use crate::bounds;
+use crate::line::{Speakers, parse_line, protocol};
+use crate::mistake::Hint;
+use crate::octets::Wrong;
 
 /// One conversation, to be played against a fresh server.
 #[derive(Debug)]
@@ -14,6 +16,11 @@ pub struct Conversation {
     pub line: usize,
     /// Whether it must differ: an exercise that is not solved yet.
     pub todo: bool,
+    /// What it is worth in an assignment.
+    pub marks: u32,
+    /// The heading above it, and its first comment.
+    pub section: String,
+    pub title: String,
     /// What the first clients speak.
     pub protocol: Protocol,
     /// What the `server:` line says.
@@ -40,6 +47,8 @@ pub struct Step {
     /// The line as it is written.
     pub text: String,
     pub action: Action,
+    /// What is wrong if something else is heard here.
+    pub hints: Vec<Hint>,
 }
 
 #[derive(Debug, PartialEq)]
@@ -52,9 +61,14 @@ pub enum Action {
         address: String,
         wanted: Mail,
     },
+    /// The log and the recordings hold this text, or lack it.
+    Log {
+        holds: bool,
+        text: String,
+    },
     File {
         path: String,
-        content: String,
+        content: Vec<u8>,
     },
     Wait(Duration),
     Do(Process),
@@ -63,6 +77,13 @@ pub enum Action {
     /// The next hop for that domain is this program. The clients that appear from here on are the
     /// server.
     NextHop(String),
+    /// Starts the client under test, with these arguments and this file as its input.
+    Run {
+        args: Vec<String>,
+        input: Option<String>,
+    },
+    /// That client ends with this status.
+    Exit(i32),
 }
 
 #[derive(Debug, PartialEq)]
@@ -96,6 +117,7 @@ pub enum Expected {
 pub enum Mail {
     Count(usize),
     Contains(String),
+    Lacks(String),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -105,11 +127,31 @@ pub enum Process {
     Start,
 }
 
+/// What is known of a conversation before its first line.
+struct Head<'a> {
+    file: &'a str,
+    line: usize,
+    protocol: Protocol,
+    todo: bool,
+    marks: u32,
+    section: &'a str,
+}
+
 impl Conversation {
     /// Whether a client in it may speak this.
     pub fn needs(&self, protocol: Protocol) -> bool {
         let switch = Action::Port(protocol);
         self.protocol == protocol || self.steps.iter().any(|step| step.action == switch)
+    }
+
+    /// Whether it has an action of that kind.
+    pub fn has(&self, is_it: fn(&Action) -> bool) -> bool {
+        self.steps.iter().any(|step| is_it(&step.action))
+    }
+
+    /// Whether a client is tested, and no server.
+    pub fn tests_a_client(&self) -> bool {
+        self.has(|action| matches!(action, Action::Run { .. }))
     }
 }
 
@@ -118,18 +160,67 @@ impl Conversation {
 /// # Errors
 /// The first line that cannot be understood.
 pub fn parse(file: &str, text: &str) -> Result<Vec<Conversation>, Wrong> {
-    if file.ends_with(".md") || file.ends_with(".markdown") {
-        return parse_markdown(file, text);
-    }
-    let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line));
-    Ok(vec![parse_conversation(file, 1, Protocol::Smtp, false, lines)?])
+    let conversations = if is_markdown(file) {
+        parse_markdown(file, text)?
+    } else {
+        let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line));
+        let (protocol, section) = (Protocol::Smtp, "");
+        let head = Head { file, line: 1, protocol, todo: false, marks: 0, section };
+        vec![parse_conversation(&head, lines)?]
+    };
+    bounds::check(&conversations)?;
+    Ok(conversations)
+}
+
+/// Whether only the blocks of a file are conversations.
+pub fn is_markdown(file: &str) -> bool {
+    file.ends_with(".md") || file.ends_with(".markdown")
 }
 
 /// Finds the blocks of a Markdown file.
 fn parse_markdown(file: &str, text: &str) -> Result<Vec<Conversation>, Wrong> {
-    let mut conversations = Vec::new();
+    let (mut conversations, mut section) = (Vec::new(), "");
+    for block in blocks(text)? {
+        match block {
+            Block::Heading(heading) => section = heading,
+            Block::Code { line, info, lines } => {
+                let mut words = info.split_whitespace();
+                let Some(protocol) = words.next().and_then(protocol) else { continue };
+                let words: Vec<&str> = words.collect();
+                let todo = words.first() == Some(&"todo");
+                let number = words.windows(2).find(|pair| pair[1].starts_with("mark"));
+                let marks = number.and_then(|pair| pair[0].parse().ok()).unwrap_or(0);
+                let head = Head { file, line, protocol, todo, marks, section };
+                conversations.push(parse_conversation(&head, lines.into_iter())?);
+            }
+        }
+    }
+    Ok(conversations)
+}
+
+/// A part of a Markdown file that matters here.
+pub enum Block<'a> {
+    Heading(&'a str),
+    /// A block of code: the line in which it begins, what stands behind its backticks, and its lines
+    /// with their numbers.
+    Code {
+        line: usize,
+        info: &'a str,
+        lines: Vec<(usize, &'a str)>,
+    },
+}
+
+/// The headings and the blocks of code in a Markdown text.
+///
+/// # Errors
+/// When a block is never closed.
+pub fn blocks(text: &str) -> Result<Vec<Block<'_>>, Wrong> {
+    let mut found = Vec::new();
     let mut lines = text.lines().enumerate().map(|(index, line)| (index + 1, line));
     while let Some((number, line)) = lines.next() {
+        if line.starts_with('#') {
+            found.push(Block::Heading(line.trim_start_matches('#').trim()));
+        }
         let Some((fence, info)) = opening_fence(line) else { continue };
         let indent = line.len() - line.trim_start().len();
         let mut block = Vec::new();
@@ -143,12 +234,9 @@ fn parse_markdown(file: &str, text: &str) -> Result<Vec<Conversation>, Wrong> {
             let unindented = inside.get(indent..).filter(|_| inside[..indent].trim().is_empty());
             block.push((number_inside, unindented.unwrap_or(inside.trim_start())));
         }
-        let mut words = info.split_whitespace();
-        let Some(protocol) = words.next().and_then(protocol) else { continue };
-        let (todo, block) = (words.next() == Some("todo"), block.into_iter());
-        conversations.push(parse_conversation(file, number, protocol, todo, block)?);
+        found.push(Block::Code { line: number, info, lines: block });
     }
-    Ok(conversations)
+    Ok(found)
 }
 
 /// The backticks that open a block, and what stands behind them.
@@ -159,28 +247,24 @@ fn opening_fence(line: &str) -> Option<(&str, &str)> {
     (ticks >= 3 && !info.contains('`')).then_some((fence, info))
 }
 
-/// The protocol of that name.
-fn protocol(name: &str) -> Option<Protocol> {
-    match name {
-        "smtp" => Some(Protocol::Smtp),
-        "submission" => Some(Protocol::Submission),
-        "pop3" => Some(Protocol::Pop3),
-        _ => None,
-    }
-}
-
 fn parse_conversation<'a>(
-    file: &str,
-    line: usize,
-    protocol: Protocol,
-    todo: bool,
+    head: &Head,
     lines: impl Iterator<Item = (usize, &'a str)>,
 ) -> Result<Conversation, Wrong> {
-    let (mut flags, mut steps) = (Vec::new(), Vec::new());
-    let mut speakers = Speakers { now: protocol, known: BTreeMap::new() };
+    let (mut flags, mut steps) = (Vec::new(), Vec::<Step>::new());
+    let (mut title, mut speakers) = (None, Speakers::new(head.protocol));
     for (line, text) in lines {
         let text = text.trim_end();
-        if text.trim_start().is_empty() || text.starts_with('#') {
+        if let Some(hint) = text.strip_prefix("#?") {
+            let last = steps.last_mut().ok_or((line, "#? stands below a line".to_owned()))?;
+            last.hints.push(Hint::parse(hint).map_err(|wrong| (line, wrong))?);
+            continue;
+        }
+        if let Some(comment) = text.strip_prefix('#') {
+            title.get_or_insert(comment.trim());
+            continue;
+        }
+        if text.trim_start().is_empty() {
             continue;
         }
         if let Some(given) = text.strip_prefix("server:") {
@@ -188,155 +272,14 @@ fn parse_conversation<'a>(
                 return Err((line, "server: must be the first line of its conversation".into()));
             }
             flags.extend(given.split_whitespace().map(str::to_owned));
+            bounds::check_flags(&flags).map_err(|wrong| (line, wrong))?;
             continue;
         }
         let action = parse_line(text, &mut speakers).map_err(|wrong| (line, wrong))?;
-        steps.push(Step { line, text: text.to_owned(), action });
+        steps.push(Step { line, text: text.to_owned(), action, hints: Vec::new() });
     }
-    Ok(Conversation { file: file.to_owned(), line, todo, protocol, flags, steps })
-}
-
-/// What each client speaks.
-struct Speakers {
-    /// What a client speaks that appears here.
-    now: Protocol,
-    known: BTreeMap<usize, Protocol>,
-}
-
-/// Parses one line.
-fn parse_line(text: &str, speakers: &mut Speakers) -> Result<Action, String> {
-    let Some(mark) = text.find([':', '!']) else { return Err(unknown(text)) };
-    let (word, rest) = text.split_at(mark + 1);
-    let rest = rest.strip_prefix(' ').unwrap_or(rest);
-    match word {
-        "M:" => parse_mail(rest),
-        "file:" => {
-            let (path, content) =
-                rest.split_once(" = ").ok_or("file: is written file: PATH = CONTENT")?;
-            if path.split(['/', '\\']).any(|part| part.is_empty() || part == "..") {
-                return Err("file: takes a path inside the mailbox tree".into());
-            }
-            Ok(Action::File { path: path.trim().to_owned(), content: content.to_owned() })
-        }
-        "port:" => {
-            speakers.now = protocol(rest).ok_or("port: takes smtp, submission or pop3")?;
-            Ok(Action::Port(speakers.now))
-        }
-        "next-hop:" => {
-            if !is_plain(rest) {
-                return Err("next-hop: takes a domain".into());
-            }
-            speakers.now = Protocol::NextHop;
-            Ok(Action::NextHop(rest.to_ascii_lowercase()))
-        }
-        "wait:" => Ok(Action::Wait(parse_time(rest)?)),
-        "do:" => match rest {
-            "kill" => Ok(Action::Do(Process::Kill)),
-            "stop" => Ok(Action::Do(Process::Stop)),
-            "start" => Ok(Action::Do(Process::Start)),
-            _ => Err("do: takes kill, stop or start".into()),
-        },
-        _ => parse_speech(word, rest, speakers).unwrap_or_else(|| Err(unknown(text))),
-    }
-}
-
-fn unknown(text: &str) -> String {
-    let word = text.split_whitespace().next().unwrap_or_default();
-    format!(
-        "{word:?} is unknown; a line begins with C: C! S: M: # server: file: port: next-hop: wait: or do:"
-    )
-}
-
-/// Parses `C:`, `C!` and `S:`, with or without a client's number.
-fn parse_speech(word: &str, rest: &str, speakers: &mut Speakers) -> Option<Result<Action, String>> {
-    let (side, number) = word.split_at_checked(1)?;
-    let (number, mark) = number.split_at_checked(number.len().checked_sub(1)?)?;
-    let client = if number.is_empty() { 1 } else { number.parse().ok()? };
-    if !(1..=9).contains(&client) {
-        return None;
-    }
-    let protocol = *speakers.known.entry(client).or_insert(speakers.now);
-    let is_ours = match (side, protocol) {
-        ("C", Protocol::Smtp | Protocol::Submission | Protocol::Pop3) => true,
-        ("S", Protocol::NextHop) => true,
-        ("C" | "S", _) => false,
-        _ => return None,
-    };
-    match (is_ours, mark) {
-        (true, ":") => Some(Ok(Action::Client(
-            client,
-            match rest {
-                "(closed)" => Act::HangUp,
-                "(half-closed)" => Act::HalfClose,
-                _ => Act::Send(format!("{rest}\r\n").into_bytes()),
-            },
-        ))),
-        (true, "!") => Some(unescape(rest).map(|octets| Action::Client(client, Act::Send(octets)))),
-        (false, ":") => {
-            Some(parse_expected(rest, protocol).map(|what| Action::Server(client, what)))
-        }
-        _ => None,
-    }
-}
-
-/// Parses what the server is expected to do.
-fn parse_expected(rest: &str, protocol: Protocol) -> Result<Expected, String> {
-    if rest == "(closed)" {
-        return Ok(Expected::Closed);
-    }
-    if let Some(time) = rest.strip_prefix("(nothing for ").and_then(|t| t.strip_suffix(')')) {
-        return Ok(Expected::NothingFor(parse_time(time)?));
-    }
-    match protocol {
-        Protocol::Pop3 | Protocol::NextHop if rest == "(any lines)" => {
-            return Ok(Expected::AnyLines);
-        }
-        Protocol::Pop3 => return Ok(Expected::Text(rest.to_owned())),
-        Protocol::NextHop => return Ok(Expected::Said(rest.to_owned())),
-        Protocol::Smtp | Protocol::Submission => {}
-    }
-    let code = rest.get(..3).filter(|code| code.bytes().all(|b| b.is_ascii_digit()));
-    let code = code.ok_or("S: takes a reply of three digits, (closed), or (nothing for 1s)")?;
-    match rest.as_bytes().get(3) {
-        None | Some(b' ') => {
-            Ok(Expected::Reply { code: code.to_owned(), pattern: rest.to_owned() })
-        }
-        Some(b'-') => Ok(Expected::Line(rest.to_owned())),
-        Some(_) => Err("after the three digits comes a blank or a -".into()),
-    }
-}
-
-/// Parses `ADDRESS COUNT` and `ADDRESS contains TEXT`.
-fn parse_mail(rest: &str) -> Result<Action, String> {
-    let form = "M: is written M: ADDRESS 1, or M: ADDRESS contains TEXT";
-    let (address, wanted) = rest.split_once(' ').ok_or(form)?;
-    let wanted = match wanted.strip_prefix("contains ") {
-        Some(text) => Mail::Contains(text.to_owned()),
-        None => Mail::Count(wanted.trim().parse().map_err(|_| form)?),
-    };
-    match address.rsplit_once('@') {
-        Some((user, domain)) if is_plain(user) && is_plain(domain) => {
-            Ok(Action::Mail { address: address.to_ascii_lowercase(), wanted })
-        }
-        _ => Err(form.into()),
-    }
-}
-
-/// Whether a name in a conversation names something in the mailbox tree, and nothing elsewhere.
-fn is_plain(name: &str) -> bool {
-    !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', ':'])
-}
-
-/// Parses `1500ms`, `2s` or `1m`.
-pub fn parse_time(text: &str) -> Result<Duration, String> {
-    let text = text.trim();
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let wrong = || format!("{text:?} is no time; write 1500ms, 2s or 1m");
-    let number: u64 = digits.trim().parse().map_err(|_| wrong())?;
-    match &text[digits.len()..] {
-        "ms" => Ok(Duration::from_millis(number)),
-        "s" => Ok(Duration::from_secs(number)),
-        "m" => Ok(Duration::from_secs(number.saturating_mul(60))),
-        _ => Err(wrong()),
-    }
+    let Head { file, line, protocol, todo, marks, section } = *head;
+    let (file, section) = (file.to_owned(), section.to_owned());
+    let title = title.map_or_else(|| section.clone(), str::to_owned);
+    Ok(Conversation { file, line, todo, marks, section, title, protocol, flags, steps })
 }

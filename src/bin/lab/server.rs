@@ -1,102 +1,53 @@
-//! The server under test: started for one conversation, over a mailbox tree of its own.
+//! The program under test: started for one conversation, over a mailbox tree of its own.
 
 use std::fs::{self, File};
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
-use std::{env, process, thread};
 
-use crate::script::{Conversation, Protocol};
+use crate::folder::{Folder, copy_tree};
+use crate::script::{Action, Conversation, Protocol};
+use crate::template::Template;
 
 /// Ports that no system gives to a client or to who asks for any port: each of those might take one
 /// before the server does.
 const PORTS: Range<u32> = 16_000..32_000;
 
-static COUNTER: AtomicU32 = AtomicU32::new(0);
+/// Where the program's errors and its output go, and its recordings.
+const LOG: &str = "log";
+const OUTPUT: &str = "output";
+const RECORDINGS: &str = "recordings";
+
+/// How much of a log is looked at, from its end, in octets: a program may write without end.
+const MAX_LOG: u64 = 1024 * 1024;
+
 /// Every process begins to look at another place; `RandomState` is std's source of random bits.
 static NEXT_PORT: LazyLock<AtomicU32> =
     LazyLock::new(|| AtomicU32::new(RandomState::new().build_hasher().finish() as u32));
 
-/// A command line with `{port}`, `{submission}`, `{pop3}`, `{mailboxes}` and `{flags}` still in it.
-#[derive(Debug, Clone)]
-pub struct Template {
-    words: Vec<String>,
-    /// The mailbox tree of which each server gets a copy.
-    mailboxes: PathBuf,
-}
-
-/// A server that was started, and is ended when this is dropped.
+/// The program under test: a server, or for `run:` a client. It is ended when this is dropped.
 pub struct Server {
-    child: Child,
+    /// A client is started by its `run:` line.
+    child: Option<Child>,
     port: u16,
     /// Where it lets users log in to send mail, and where it speaks POP3, if that was needed.
     pub submission: Option<SocketAddr>,
     pub pop3: Option<SocketAddr>,
+    template: Template,
     words: Vec<String>,
     folder: Folder,
 }
 
-/// A temporary folder, removed at the end.
-struct Folder(PathBuf);
-
-impl Template {
-    /// Cuts a command line into words at its blanks; quotes hold a word together.
-    pub fn parse(line: &str, mailboxes: PathBuf) -> Template {
-        let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
-        for c in line.chars() {
-            match (quote, c) {
-                (Some(open), c) if c == open => quote = None,
-                (None, '"' | '\'') => {
-                    quote = Some(c);
-                    word.get_or_insert_default();
-                }
-                (None, ' ') => words.extend(word.take()),
-                (_, c) => word.get_or_insert_default().push(c),
-            }
-        }
-        words.extend(word);
-        Template { words, mailboxes }
-    }
-
-    /// The command line of mini-smtpd at `binary`.
-    pub fn of_binary(binary: &Path, mailboxes: PathBuf) -> Template {
-        let binary = binary.to_string_lossy().into_owned();
-        let rest = "--listen 127.0.0.1:{port} --submission {submission} --pop3 {pop3} \
-                    --mailboxes {mailboxes} {flags}";
-        let words = [binary].into_iter().chain(rest.split(' ').map(str::to_owned)).collect();
-        Template { words, mailboxes }
-    }
-
-    /// Whether `{name}` stands in it.
-    pub fn takes(&self, name: &str) -> bool {
-        self.words.iter().any(|word| word.contains(&format!("{{{name}}}")))
-    }
-
-    /// The words with everything filled in.
-    fn fill(&self, places: &[(&str, String)], flags: &[String]) -> Vec<String> {
-        let mut filled = Vec::new();
-        for word in &self.words {
-            if word == "{flags}" {
-                filled.extend_from_slice(flags);
-                continue;
-            }
-            let fill = |word: String, (name, place): &(&str, String)| word.replace(name, place);
-            let word = places.iter().fold(word.clone(), fill);
-            filled.push(word.replace("{flags}", &flags.join(" ")));
-        }
-        filled
-    }
-}
-
 impl Server {
     /// Starts a server on a free port over a fresh copy of the mailbox tree, and on others for what
-    /// else the conversation needs.
+    /// else the conversation needs. A client has to wait for its `run:` line.
     ///
     /// # Errors
     /// When the command cannot be run, or there is no room for the tree.
@@ -116,9 +67,59 @@ impl Server {
             ("{pop3}", written(pop3)),
             ("{mailboxes}", folder.0.join("mailboxes").to_string_lossy().into_owned()),
         ];
-        let words = template.fill(&places, &conversation.flags);
-        let child = spawn(&words, &folder)?;
-        Ok(Server { child, port, submission, pop3, words, folder })
+        let mut flags = conversation.flags.clone();
+        if conversation.has(|action| matches!(action, Action::Log { .. })) {
+            let recordings = folder.0.join(RECORDINGS);
+            fs::create_dir(&recordings)?;
+            flags.extend(["--record".to_owned(), recordings.to_string_lossy().into_owned()]);
+        }
+        let words = template.fill(&places, &flags);
+        let (child, template) = (None, template.clone());
+        let mut server = Server { child, port, submission, pop3, template, words, folder };
+        if !conversation.tests_a_client() {
+            server.child = Some(server.spawn(&server.words, Stdio::null())?);
+        }
+        Ok(server)
+    }
+
+    /// Starts the client under test: with these arguments, towards this server, and with this file of
+    /// the tree as its input.
+    ///
+    /// # Errors
+    /// When it cannot be run, or there is no such file.
+    pub fn run(
+        &mut self,
+        args: &[String],
+        server: SocketAddr,
+        input: Option<&str>,
+    ) -> io::Result<()> {
+        if self.child.is_some() {
+            self.kill()?;
+        }
+        let nobody = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?)).to_string();
+        let fill = |arg: &String| {
+            arg.replace("{server}", &server.to_string()).replace("{nobody}", &nobody)
+        };
+        let filled = args.iter().map(fill);
+        let words: Vec<String> = self.words.iter().cloned().chain(filled).collect();
+        let input = match input {
+            Some(file) => Stdio::from(File::open(self.mailboxes().join(file))?),
+            None => Stdio::null(),
+        };
+        self.child = Some(self.spawn(&words, input)?);
+        Ok(())
+    }
+
+    fn spawn(&self, words: &[String], input: Stdio) -> io::Result<Child> {
+        let (program, args) =
+            words.split_first().ok_or(io::Error::other("the command is empty"))?;
+        let note = |name| File::options().create(true).append(true).open(self.folder.0.join(name));
+        let mut command = Command::new(program);
+        command.args(args).stdin(input).stdout(note(OUTPUT)?).stderr(note(LOG)?);
+        if let Some(folder) = &self.template.folder {
+            command.current_dir(folder);
+        }
+        command.spawn().map_err(|e| io::Error::new(e.kind(), format!("cannot run {program}: {e}")))
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -129,11 +130,24 @@ impl Server {
         self.folder.0.join("mailboxes")
     }
 
-    /// How the server ended by itself, if it did, and the last line that it wrote to its log.
+    /// How the program ended by itself, if it did, and the last line that it wrote to its log.
     pub fn end(&mut self) -> Option<String> {
-        let status = self.child.try_wait().ok()??;
-        let log = fs::read_to_string(self.folder.0.join("log")).unwrap_or_default();
+        let status = self.child.as_mut()?.try_wait().ok()??;
+        let log = self.log();
         Some(format!("{status}: {}", log.lines().last().unwrap_or("it wrote nothing")))
+    }
+
+    /// What the program has written to its log.
+    pub fn log(&self) -> String {
+        read_lossy(&self.folder.0.join(LOG))
+    }
+
+    /// All that was written down: the log, what was printed, and the recordings.
+    pub fn written(&self) -> String {
+        let recordings = fs::read_dir(self.folder.0.join(RECORDINGS)).into_iter().flatten();
+        let recordings = recordings.flatten().map(|entry| read_lossy(&entry.path()));
+        let printed = read_lossy(&self.folder.0.join(OUTPUT));
+        [self.log(), printed].into_iter().chain(recordings).collect::<Vec<_>>().join("\n")
     }
 
     /// Ends the server at once.
@@ -141,8 +155,9 @@ impl Server {
     /// # Errors
     /// When the system does not let us.
     pub fn kill(&mut self) -> io::Result<()> {
-        self.child.kill()?;
-        self.child.wait().map(drop)
+        let Some(child) = &mut self.child else { return Ok(()) };
+        child.kill()?;
+        child.wait().map(drop)
     }
 
     /// Asks the server to stop, as Ctrl-C does.
@@ -150,7 +165,8 @@ impl Server {
     /// # Errors
     /// When there is no such signal here, as on Windows.
     pub fn stop(&mut self) -> io::Result<()> {
-        let id = self.child.id().to_string();
+        let Some(child) = &self.child else { return Ok(()) };
+        let id = child.id().to_string();
         let status = Command::new("kill").args(["-INT", &id]).status()?;
         if status.success() { Ok(()) } else { Err(io::Error::other("kill -INT failed")) }
     }
@@ -161,19 +177,23 @@ impl Server {
     /// When it does not end, or cannot be run.
     pub fn restart(&mut self, patience: Duration) -> io::Result<()> {
         self.wait(patience)?;
-        self.child = spawn(&self.words, &self.folder)?;
+        self.child = Some(self.spawn(&self.words, Stdio::null())?);
         Ok(())
     }
 
-    /// Waits until the server has ended.
-    fn wait(&mut self, patience: Duration) -> io::Result<ExitStatus> {
+    /// Waits until the program has ended.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub fn wait(&mut self, patience: Duration) -> io::Result<ExitStatus> {
         let began = Instant::now();
         loop {
-            if let Some(status) = self.child.try_wait()? {
+            let child = self.child.as_mut().ok_or(io::Error::other("nothing was started"))?;
+            if let Some(status) = child.try_wait()? {
                 return Ok(status);
             }
             if began.elapsed() > patience {
-                return Err(io::Error::other("the server does not end"));
+                return Err(io::Error::other("it does not end"));
             }
             thread::sleep(Duration::from_millis(10));
         }
@@ -183,21 +203,6 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.kill();
-    }
-}
-
-impl Folder {
-    fn new() -> io::Result<Folder> {
-        let count = COUNTER.fetch_add(1, Ordering::Relaxed);
-        let folder = env::temp_dir().join(format!("lab-{}-{count}", process::id()));
-        fs::create_dir(&folder)?;
-        Ok(Folder(folder))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
     }
 }
 
@@ -213,24 +218,15 @@ fn free_port() -> io::Result<u16> {
     Err(io::Error::other("no port is free"))
 }
 
-fn spawn(words: &[String], folder: &Folder) -> io::Result<Child> {
-    let (program, args) = words.split_first().ok_or(io::Error::other("the command is empty"))?;
-    let log = File::options().create(true).append(true).open(folder.0.join("log"))?;
-    let mut command = Command::new(program);
-    command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-    command.spawn().map_err(|e| io::Error::new(e.kind(), format!("cannot run {program}: {e}")))
-}
-
-/// Copies the mailboxes, but neither the mail that lies in them nor their passwords.
-fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
-    fs::create_dir(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        let is_mail = ["tmp", "new", "cur"].iter().any(|folder| name == *folder);
-        if entry.file_type()?.is_dir() && !is_mail {
-            copy_tree(&entry.path(), &to.join(name))?;
-        }
-    }
-    Ok(())
+/// The end of a file's text; none if it cannot be read.
+fn read_lossy(path: &Path) -> String {
+    let read = || -> io::Result<Vec<u8>> {
+        let mut file = File::open(path)?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(MAX_LOG)))?;
+        let mut octets = Vec::new();
+        file.take(MAX_LOG).read_to_end(&mut octets)?;
+        Ok(octets)
+    };
+    String::from_utf8_lossy(&read().unwrap_or_default()).into_owned()
 }
