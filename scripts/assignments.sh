@@ -124,7 +124,7 @@ mark_server() {
     shift 4
     "$lab" mark "$number" --student "$student" --term "$term" --homework "$homework" --start \
         "$server --listen 127.0.0.1:{port} --submission {submission} --pop3 {pop3} --mailboxes {mailboxes} {flags}" \
-        "$@" > "$work/out"
+        "$@" > "$work/out" 2> "$work/err"
 }
 
 # Assignment $1, with the teacher's folder $2 and the student's page $3, extends this server.
@@ -138,7 +138,7 @@ extends_server() {
     [ ! -s "$work/err" ] || { cat "$work/err"; fail "$number: the solution has warnings"; }
     for student in lan $students; do
         mark_server "$number" "$student" "$work/solved" "$teacher/solution" ||
-            { cat "$work/out"; fail "$number: the solution has not all marks for $student"; }
+            { cat "$work/out" "$work/err"; fail "$number: the solution has not all marks for $student"; }
         echo "  green for $student: $(tail -n 1 "$work/out" | tr -s ' ')"
     done
     mark_server "$number" lan "$work/solved" "$teacher/solution" --in-class || true
