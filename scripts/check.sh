@@ -13,8 +13,8 @@ copy_project() {
         tar --null -T - -cf - | tar -xf - -C "$1"
 }
 
-# What README names must work: the patch that adds a command applies, and the server still passes its
-# tests.
+# What README says must be true: with the patch that adds a command, all tests pass. So they do for a
+# student who has added one.
 try_xstate_patch() {
     local copy
     copy=$(mktemp -d)
@@ -23,19 +23,35 @@ try_xstate_patch() {
         cd "$copy"
         git init -q .
         git apply docs/labs/10-xstate.patch
-        CARGO_TARGET_DIR="$OLDPWD/target/xstate-patch" cargo test --quiet --bin mini-smtpd
+        CARGO_TARGET_DIR="$OLDPWD/target/xstate-patch" cargo test --quiet
     )
     rm -rf "$copy"
+}
+
+# Runs the tests while a server has the usual ports, as one that somebody tries out has.
+test_beside_a_server() {
+    local tree id status=0
+    tree=$(mktemp -d)
+    cargo build --quiet --bins
+    cp -r mailboxes/. "$tree"
+    target/debug/mini-smtpd --submission 127.0.0.1:1587 --mailboxes "$tree" > /dev/null &
+    id=$!
+    cargo test || status=$?
+    kill "$id" || echo "the usual ports were taken by another server"
+    wait "$id" || true
+    rm -rf "$tree"
+    return "$status"
 }
 
 # Names the English sections that changed after their translation. That is no failure: whoever mends
 # the English need not know Vietnamese.
 name_changed_sections() {
-    cargo test --quiet --test translations every_translation -- --nocapture | grep '^warning' || true
+    cargo test --quiet --test translations every_translation -- --ignored --nocapture | grep '^warning' || true
 }
 
 # More random sessions than `cargo test` plays by itself, which is to be quick.
-RANDOM_SESSIONS=3000 step cargo test
+RANDOM_SESSIONS=3000 step test_beside_a_server
+step cargo test --quiet --test documents --test translations -- --ignored
 step name_changed_sections
 step cargo fmt --check
 step cargo clippy --all-targets -- -D warnings

@@ -82,7 +82,7 @@ play() {
     fi
     $play --start "$tiny {flags}" "$page" > "$work/played" || true
     awk '
-        { sub(/^ +/, ""); sub(/; the server has ended.*/, "") }
+        { sub(/^ +/, ""); sub(/; the program has ended.*/, "") }
         /^ok / { print "ok" }
         /^expected: / { expected = $0 }
         /^heard: / { print expected " " $0 }

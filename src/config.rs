@@ -21,7 +21,7 @@ pub const MAX_HOSTNAME: usize = 175;
 
 /// What `--help` prints. In brackets stand the defaults, those of `Config::default`.
 const HELP: &str = "\
-mini-smtpd: an SMTP server to read in an afternoon, run in a minute, and extend in an assignment
+mini-smtpd: an SMTP server to run in a minute, to read, and to extend in an assignment
 
 Usage: mini-smtpd [FLAG VALUE]...
 

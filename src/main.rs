@@ -1,7 +1,7 @@
-//! mini-smtpd: an SMTP server to read in an afternoon, run in a minute, and extend in an assignment.
+//! mini-smtpd: an SMTP server to run in a minute, to read, and to extend in an assignment.
 //!
 //! This file is the table of contents: settings, logger, mailboxes, listeners, signal, run. From
-//! here read `server`, then `smtp`, and the rooms below as you meet them.
+//! here read in README's order.
 
 mod address;
 mod banner;

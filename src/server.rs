@@ -2,8 +2,8 @@
 //! stops.
 
 use std::collections::HashMap;
-use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use log::{Level, debug, info, log, trace, warn};
 
 use crate::channel::Ended;
-use crate::channel::wire::{Deadline, StopFlag, Wire};
+use crate::channel::wire::{Deadline, StopFlag, Wire, send_and_close};
 use crate::config::Config;
 use crate::counted::counted;
 use crate::listeners::{Listener, Protocol};
@@ -129,10 +129,8 @@ fn start_port(listener: Listener, common: &Arc<Common>) -> io::Result<Arc<Pool<C
     let load = Arc::new(Load::new(common.config.threads));
     let port = Port { protocol, load: Arc::clone(&load), common: Arc::clone(common) };
     let port = Arc::new(port);
-    let pool = {
-        let port = Arc::clone(&port);
-        Pool::new(load, move |client| port.serve(client))?
-    };
+    let serving = Arc::clone(&port);
+    let pool = Pool::new(load, move |client| serving.serve(client))?;
     spawn("accept", {
         let (port, pool) = (Arc::clone(&port), Arc::clone(&pool));
         move || accept_forever(&socket, &port, &pool)
@@ -249,7 +247,8 @@ impl Port {
         let (busy, threads) = (self.load.busy(), self.load.threads);
         let (stop, load) = (Arc::clone(stop), Arc::clone(&self.load));
         let (client, local) = (address.ip(), stream.local_addr()?.ip());
-        // Each protocol has its deadline; the wire borrows it to the end.
+        // Each protocol has its deadline, and the wire borrows it. Declared here and filled below: what is
+        // declared first lives longest.
         let (deadline, wire);
         let ended = match self.protocol {
             Protocol::Smtp | Protocol::Submission => {
@@ -305,22 +304,6 @@ impl Port {
             wire.hang_up();
         }
         Ok(ended)
-    }
-}
-
-/// Sends one reply to a client that gets no session, without ever waiting for it.
-fn send_and_close(mut stream: TcpStream, reply: &str) {
-    let mut scratch = [0; 1024];
-    // A new connection takes one line without blocking; a client that is gone loses nothing.
-    let _ = stream.set_nonblocking(true);
-    let _ = stream.write_all(format!("{reply}\r\n").as_bytes());
-    let _ = stream.shutdown(Shutdown::Write);
-    // What the client has already sent is read, or closing would reset the connection and could
-    // destroy the reply.
-    for _ in 0..64 {
-        if !matches!(stream.read(&mut scratch), Ok(1..)) {
-            break;
-        }
     }
 }
 

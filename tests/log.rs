@@ -24,11 +24,11 @@ fn the_log_shows_the_conversation_the_kindness_and_the_file() {
         "[1] 127.0.0.1:*connected, 1 of 64 threads busy",
         "[1] S: 220 localhost *",
         "[1] C: HELO   (Connected)",
-        "[1] accepted HELO without a name; RFC 5321 4.1.1.1 wants one",
+        "[1] tolerated HELO without a name; RFC 5321 4.1.1.1 wants one",
         "[1] C: DÂT\\u{8}   (Greeted)",
         "[1] S: 500 Your Backspace key *",
-        "[1] accepted an address without <>; RFC 5321 4.1.2 wants them",
-        "[1] accepted a space after the colon; RFC 5321 4.1.1.2 has none",
+        "[1] tolerated an address without <>; RFC 5321 4.1.2 wants them",
+        "[1] tolerated a space after the colon; RFC 5321 4.1.1.2 has none",
         "[1] C: DATA   (Rcpt)",
         "[1] C: text",
         &format!("[1] 6 octets from <tuan@nuce.edu.vn> in {}", path.display()),
@@ -100,8 +100,18 @@ fn what_is_tolerated_is_logged_once_a_session() {
         client.send("HELO\r\nMAIL FROM: a@x\r\n".repeat(100) + "QUIT\r\n");
         client.rest();
     }
-    wait_until("both are logged", || server.log().matches("accepted a space").count() == 2);
+    wait_until("both are logged", || server.log().matches("tolerated a space").count() == 2);
     assert_eq!(server.log().lines().count(), 2 * (1 + 3), "{}", server.log());
+}
+
+#[test]
+fn what_is_tolerated_in_a_command_that_is_refused_is_not_called_accepted() {
+    let server = Server::start("");
+    let mut client = server.client();
+    client.ask("MAIL FROM: <a@x>", "503 ");
+    client.ask("QUIT", "221 ");
+    wait_until("it is logged", || server.log().contains("a space after the colon"));
+    assert!(!server.log().contains("accepted"), "{}", server.log());
 }
 
 #[test]

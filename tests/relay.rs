@@ -99,8 +99,9 @@ fn messages_that_are_due_together_pass_over_one_connection_in_the_order_of_arriv
     route(&server.tree, "gmail.com", &format!("127.0.0.1:{}", hop.port));
     thread::sleep(Duration::from_millis(1100));
     assert_eq!(hop.count("CONNECT"), 0, "nothing is due");
+    let now = SystemTime::now();
     for path in queued_in(&server.tree, "new") {
-        touch(&path);
+        File::options().write(true).open(path).unwrap().set_modified(now).unwrap();
     }
     wait_until("all are sent", || queued_in(&server.tree, "new").is_empty());
     wait_until("the hop hears QUIT", || hop.count("QUIT") > 0);
@@ -234,6 +235,22 @@ fn what_nobody_can_be_told_of_is_kept_in_cur_and_never_away() {
 }
 
 #[test]
+fn while_a_report_cannot_be_written_nobody_gets_a_second_copy() {
+    let hop = Hop::with("RCPT TO:<no@ = 550 no");
+    let server = Server::start_in(tree_with_hop(hop.port), QUICK);
+    let folder = server.tree.root().join("nuce.edu.vn/hung");
+    fs::create_dir_all(folder.join("new")).unwrap();
+    fs::write(folder.join("tmp"), "no folder").unwrap();
+    send_one(&server, &["bob@gmail.com", "no@gmail.com"], "x");
+    wait_until("it is tried again", || hop.count("RCPT TO:<no@") >= 3);
+    assert_eq!((hop.texts().len(), hop.count("RCPT TO:<bob@")), (1, 1));
+    assert_eq!(queued_in(&server.tree, "new").len(), 1);
+    fs::remove_file(folder.join("tmp")).unwrap();
+    assert!(report_to_hung(&server).contains("gmail.com answered: 550 no"));
+    wait_until("it is gone", || queued_in(&server.tree, "new").is_empty());
+}
+
+#[test]
 fn a_report_is_sent_on_to_a_sender_elsewhere() {
     let (crepes, hop) = (Hop::start(|_| None), Hop::with("RCPT = 550 nobody"));
     let tree = tree_with_hop(hop.port);
@@ -309,6 +326,22 @@ fn one_message_that_breaks_the_conversation_delays_itself_alone() {
     assert!(is_waiting(&queued_in(&server.tree, "new")[0]));
     assert_eq!(hop.texts().len(), 5);
     assert!(server.tree.mail("nuce.edu.vn/hung").is_empty(), "no report");
+}
+
+#[test]
+fn what_can_neither_be_sent_nor_moved_holds_up_no_message() {
+    let hop = Hop::start(|_| None);
+    let server = Server::start_in(tree_with_hop(hop.port), QUICK);
+    let queue = server.tree.root().join("gmail.com/@queue");
+    // There is no `cur`.
+    fs::create_dir_all(queue.join("new/0")).unwrap();
+    fs::create_dir(queue.join("tmp")).unwrap();
+    send_one(&server, &["bob@gmail.com"], "x");
+    wait_until("the message is sent", || queued_in(&server.tree, "new").len() == 1);
+    wait_until("the log says why", || server.log().contains("mail for gmail.com waits: No such"));
+    let tries = hop.count("CONNECT");
+    thread::sleep(Duration::from_millis(2500));
+    assert!(hop.count("CONNECT") <= tries + 3, "once a second");
 }
 
 #[test]

@@ -96,6 +96,8 @@ fn a_privileged_port_is_explained() {
 /// Runs the server with flags that keep it from starting, and gives its status and its message.
 fn fail_to_start(flags: &[&str]) -> (Option<i32>, String) {
     let mut child = Command::new(BINARY)
+        // On the usual ports somebody's server may run already. A later flag counts.
+        .args(["--listen", "127.0.0.1:0", "--pop3", "off"])
         .args(flags)
         .stdout(Stdio::null())
         .stderr(Stdio::piped())

@@ -1,5 +1,5 @@
-//! tiny: the whole idea of a mail server (RFC 5321), in an afternoon: a listener, a thread for each
-//! client, a state, and lines that go straight into files until the dot.
+//! tiny: the whole idea of a mail server (RFC 5321): a listener, a thread for each client, a state, and
+//! lines that go straight into files until the dot.
 //!
 //! It is naive on purpose. On a good day it works; docs/why-more.md breaks it ten times. It shares
 //! no code with the server.

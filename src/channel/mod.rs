@@ -69,20 +69,17 @@ impl<'a, R: Read, W: Write> Channel<'a, R, W> {
     pub fn hear_command(&mut self, limit: usize) -> Result<Heard<'_>, Ended> {
         self.send_held_before_a_wait()?;
         self.deadline.restart();
-        if self.lines.peek()? == Some(TLS_HANDSHAKE) {
-            // A TLS client waits for an answer before it ever ends a line.
-            self.lines.next(1)?;
+        if self.hear_tls_hello()? {
             return Ok(Heard::TlsHello);
         }
         let ending = self.lines.next(limit)?.ok_or_else(hung_up)?.ending;
         let end = if ending == Ending::Cut { Some(self.lines.skip_rest()?) } else { None };
-        // Before anything else is looked at: the page in a browser chooses the verb.
+        // A web page can make a browser send lines that the page chose, so HTTP is looked for in every
+        // line, and first.
         if is_http(end.as_deref().unwrap_or(self.lines.last().bytes)) {
             return Ok(Heard::Http);
         }
-        if ending == Ending::Crlf && asks_for_timing_mark(self.lines.last().text()) {
-            self.held.extend_from_slice(&WONT_TIMING_MARK);
-        }
+        self.answer_timing_mark(ending);
         Ok(match ending {
             Ending::Crlf => Heard::from_line(self.lines.last().text()),
             Ending::StrayCr | Ending::Bare => Heard::WrongLineEnd,
@@ -185,6 +182,23 @@ impl<'a, R: Read, W: Write> Channel<'a, R, W> {
         }
         self.transcript.record("S: (closed)");
         ended
+    }
+
+    /// Hears the first octet of a TLS hello, if one comes: a TLS client waits for an answer before it ever
+    /// ends a line.
+    fn hear_tls_hello(&mut self) -> Result<bool, Ended> {
+        let is_tls = self.lines.peek()? == Some(TLS_HANDSHAKE);
+        if is_tls {
+            self.lines.next(1)?;
+        }
+        Ok(is_tls)
+    }
+
+    /// Answers telnet's question after Ctrl-C, if the line that was heard last holds it.
+    fn answer_timing_mark(&mut self, ending: Ending) {
+        if ending == Ending::Crlf && asks_for_timing_mark(self.lines.last().text()) {
+            self.held.extend_from_slice(&WONT_TIMING_MARK);
+        }
     }
 
     /// Sends what is held in one write, which has as much time as a line.

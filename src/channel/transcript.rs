@@ -6,6 +6,7 @@ use log::{debug, warn};
 
 use crate::channel::line::Line;
 use crate::channel::recording::{Recording, client_line};
+use crate::config::Config;
 
 /// A longer line is cut in the log after so many octets.
 const SHOWN: usize = 512;
@@ -25,6 +26,16 @@ pub struct Transcript {
 }
 
 impl Transcript {
+    /// Begins what is seen of a session, and its recording if `--record` asks for one. `port` is the
+    /// line that says there which port this is, unless it is the usual one.
+    pub fn begin(session: u64, config: &Config, port: Option<&str>) -> Transcript {
+        let flags = config.server_line();
+        let head: Vec<&str> = flags.as_deref().into_iter().chain(port).collect();
+        let folder = config.record.as_deref();
+        let recording = folder.and_then(|folder| Recording::begin(folder, session, &head));
+        Transcript::new(session, recording)
+    }
+
     pub fn new(session: u64, recording: Option<Recording>) -> Transcript {
         Transcript { session, recording, has_hidden: false, warnings_left: MAX_WARNINGS }
     }

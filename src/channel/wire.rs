@@ -268,6 +268,22 @@ impl Write for &Wire<'_> {
     }
 }
 
+/// Sends one reply to a client that gets no session, without ever waiting for it.
+pub fn send_and_close(mut stream: TcpStream, reply: &str) {
+    let mut scratch = [0; 1024];
+    // A new connection takes one line without blocking; a client that is gone loses nothing.
+    let _ = stream.set_nonblocking(true);
+    let _ = stream.write_all(format!("{reply}\r\n").as_bytes());
+    let _ = stream.shutdown(Shutdown::Write);
+    // What the client has already sent is read, or closing would reset the connection and could
+    // destroy the reply.
+    for _ in 0..64 {
+        if !matches!(stream.read(&mut scratch), Ok(1..)) {
+            break;
+        }
+    }
+}
+
 /// Whether a read or write only woke up: Unix says `WouldBlock`, Windows `TimedOut`.
 fn is_tick(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)

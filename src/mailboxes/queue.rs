@@ -110,7 +110,8 @@ impl Queue {
         Ok(hops)
     }
 
-    /// Counts the messages, and lists those that are due, the oldest last.
+    /// Counts the messages, and lists those that are due, the one that is due for longest last: one that
+    /// keeps the next hop busy for long is not tried again before all others were.
     ///
     /// # Errors
     /// When the folder cannot be read.
@@ -121,12 +122,12 @@ impl Queue {
             count += 1;
             // What is gone in the meantime was sent by somebody else.
             let modified = entry.metadata().and_then(|metadata| metadata.modified());
-            if modified.is_ok_and(|next_try| schedule.is_due(next_try, now)) {
-                due.push(entry.path());
+            if let Some(next_try) = modified.ok().filter(|&time| schedule.is_due(time, now)) {
+                due.push((next_try, entry.path()));
             }
         }
         due.sort_unstable_by(|a, b| b.cmp(a));
-        Ok((count, due))
+        Ok((count, due.into_iter().map(|(_, path)| path).collect()))
     }
 
     /// Locks a message, and notes that it is tried now; `None` if it is no longer due, or somebody else
@@ -191,7 +192,10 @@ impl Schedule {
     /// Deviation: §4.5.4.1 wants half an hour at least; but here somebody is watching.
     fn next_try(&self, arrived: SystemTime, now: SystemTime) -> SystemTime {
         let age = now.duration_since(arrived).unwrap_or_default();
-        now + age.clamp(self.retry, 60 * self.retry)
+        let (next_try, end) =
+            (now + age.clamp(self.retry, 60 * self.retry), arrived + self.give_up);
+        // The last try is not much later than it must be.
+        if now < end { next_try.min(end) } else { next_try }
     }
 }
 
@@ -217,7 +221,8 @@ impl Queued<'_> {
     }
 
     /// Puts a copy to these recipients into a folder of the queue, with the reasons in front of it. In
-    /// `new` it takes the place of the message in one step, unless that was given up meanwhile.
+    /// `new` it takes the place of the message in one step, unless that was given up meanwhile. In `cur`
+    /// it takes no other's place: its name ends in the number of recipients that the message still had.
     ///
     /// # Errors
     /// When there is no room for it; then nothing has changed.
@@ -232,6 +237,10 @@ impl Queued<'_> {
         }
         let (queue, name) = (&self.queue.mailbox.folder, self.path.file_name().unwrap_or_default());
         let tmp = look::at_folder(queue, "tmp").map_err(|e| self.failed(e))?.join(name);
+        let mut place = name.to_owned();
+        if folder == "cur" {
+            place.push(format!(".{}", self.recipients.len()));
+        }
         let to = recipients.iter().map(|address| format!("Forward-Path: <{address}>\n"));
         let head =
             format!("{}{reasons}Return-Path: {}\n", to.collect::<String>(), self.reverse_path);
@@ -242,7 +251,7 @@ impl Queued<'_> {
             io::copy(&mut self.file_at_text()?, &mut copy)?;
             copy.set_modified(self.next_try)?;
             copy.sync_all()?;
-            rename(&tmp, &folder.join(name))?;
+            rename(&tmp, &folder.join(&place))?;
             sync_folder(&folder)
         };
         // A kill may have left one behind. Nobody else works on it: the message is locked.
@@ -340,6 +349,11 @@ mod tests {
         File::options().write(true).open(path).unwrap().set_modified(time).unwrap();
     }
 
+    fn first_line(path: &Path) -> String {
+        let content = fs::read(path).unwrap();
+        String::from_utf8_lossy(&content).lines().next().unwrap().to_owned()
+    }
+
     fn wait_of(path: &Path) -> Duration {
         let next_try = fs::metadata(path).unwrap().modified().unwrap();
         next_try.duration_since(SystemTime::now()).unwrap_or_default()
@@ -368,7 +382,9 @@ mod tests {
     #[test]
     fn the_next_wait_is_as_long_as_the_message_is_old() {
         let seconds = |s| UNIX_EPOCH + Duration::from_secs(s);
-        for (age, wait) in [(0, 5), (4, 5), (7, 7), (299, 299), (300, 300), (9999, 300)] {
+        for (age, wait) in
+            [(0, 5), (4, 5), (7, 7), (299, 299), (300, 300), (3500, 100), (9999, 300)]
+        {
             assert_eq!(
                 SCHEDULE.next_try(seconds(1000), seconds(1000 + age)),
                 seconds(1000 + age + wait)
@@ -459,6 +475,38 @@ mod tests {
             queue.take(&path, &SCHEDULE).unwrap().unwrap().recipients[0].to_string(),
             "lan@b.vn"
         );
+    }
+
+    #[test]
+    fn what_is_kept_at_different_times_of_one_message_is_all_kept() {
+        let (tree, _, queue) = queue(&["lan", "minh"]);
+        let path = only(&queue);
+        let taken = queue.take(&path, &SCHEDULE).unwrap().unwrap();
+        // Twice, as after a kill: that is one.
+        for _ in 0..2 {
+            taken.copy(&taken.recipients[..1], "Reason: because\n", "cur").unwrap();
+        }
+        taken.copy(&taken.recipients[1..], "", "new").unwrap();
+        set_modified(&path, SystemTime::now());
+        let again = queue.take(&path, &SCHEDULE).unwrap().unwrap();
+        again.copy(&again.recipients, "Reason: because\n", "cur").unwrap();
+        again.remove().unwrap();
+        let kept: Vec<String> = tree.files().iter().map(|p| first_line(p)).collect();
+        assert!(
+            kept.len() == 2 && kept.contains(&"Forward-Path: <lan@b.vn>".to_owned()),
+            "{kept:?}"
+        );
+    }
+
+    #[test]
+    fn what_was_tried_before_comes_after_what_was_not() {
+        let (tree, _, queue) = queue(&["lan"]);
+        let (now, tried) = (SystemTime::now(), only(&queue));
+        let new = tree.root().join("b.vn/@queue/new/9999999999.later");
+        fs::copy(&tried, &new).unwrap();
+        set_modified(&tried, now - Duration::from_secs(1));
+        set_modified(&new, now - Duration::from_secs(2));
+        assert_eq!(queue.due(&ALWAYS).unwrap().1, [tried, new], "the first one is the last");
     }
 
     #[test]

@@ -18,7 +18,6 @@ use std::time::Duration;
 use self::command::{Command, MAX_COMMAND_LINE};
 use self::reply::Reply;
 use self::session::{State, Step};
-use crate::channel::recording::Recording;
 use crate::channel::transcript::Transcript;
 use crate::channel::wire::{Deadline, Late, Wire};
 use crate::channel::{Channel, Ended};
@@ -74,10 +73,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
     pub fn new(reader: R, writer: W, context: Context<'a>) -> Self {
         let Context { session, client, config, mailboxes, guesses, penalty, .. } = context;
         let logins = Logins::new(session, client, mailboxes, guesses, penalty);
-        let (flags, folder) = (config.server_line(), config.record.as_deref());
-        let head: Vec<&str> = flags.as_deref().into_iter().chain(["port: pop3"]).collect();
-        let recording = folder.and_then(|folder| Recording::begin(folder, session, &head));
-        let transcript = Transcript::new(session, recording);
+        let transcript = Transcript::begin(session, config, Some("port: pop3"));
         let channel = Channel::new(reader, writer, transcript, context.deadline);
         Conversation { context, channel, errors: 0, commands: 0, logins }
     }

@@ -2,9 +2,10 @@
 
 use std::time::SystemTime;
 
-use log::warn;
+use log::{info, warn};
 
 use crate::address::Address;
+use crate::counted::counted;
 use crate::date::date;
 use crate::mailboxes::{MailboxTree, Queued, StoreError};
 
@@ -42,7 +43,10 @@ pub fn report(
             Some(_) | None => break,
         }
     }
-    report.publish().map(drop)
+    report.publish()?;
+    let count = counted(failed.len(), "recipient");
+    info!("{} has failed for {count}; {} is told", message.path.display(), message.reverse_path);
+    Ok(())
 }
 
 /// The report up to the header of the message that it is about.

@@ -56,7 +56,7 @@ pub struct Domain {
 struct Work<'a> {
     runner: &'a Runner,
     queue: &'a Queue,
-    /// The messages that are due, the oldest last.
+    /// The messages that are due, the next one last.
     due: Vec<PathBuf>,
 }
 
@@ -139,16 +139,21 @@ impl<'a> Work<'a> {
     }
 
     /// Takes the next message that is due; none when the server stops.
+    ///
+    /// # Errors
+    /// When some could not be taken, and no other is due.
     fn next(&mut self) -> io::Result<Option<Queued<'a>>> {
+        let mut nothing = Ok(None);
         while !self.runner.stop.load(Ordering::Relaxed)
             && let Some(path) = self.due.pop()
         {
-            let message = self.queue.take(&path, &self.runner.schedule)?;
-            if message.is_some() {
-                return Ok(message);
+            match self.queue.take(&path, &self.runner.schedule) {
+                Ok(Some(message)) => return Ok(Some(message)),
+                Ok(None) => {}
+                Err(why) => nothing = Err(why),
             }
         }
-        Ok(None)
+        nothing
     }
 
     /// Sends what is due to the first next hop that wants mail.
@@ -159,7 +164,12 @@ impl<'a> Work<'a> {
         let mut why = Vec::new();
         for hop in self.queue.next_hops().map_err(io::Error::other)? {
             match self.try_hop(&hop) {
-                Ok(ended) => return ended,
+                Ok(ended) => {
+                    if !why.is_empty() {
+                        info!("mail for {} takes {hop}: {}", self.queue.domain, why.join("; "));
+                    }
+                    return ended;
+                }
                 Err(reply) => why.push(format!("{hop} {}", reply.text)),
             }
         }
@@ -226,11 +236,15 @@ impl<'a> Work<'a> {
             }
         }
         let told = bounce::report(message, &failed, mailboxes, &config.hostname);
-        let settled = told.and_then(|()| match later.len() {
+        if told.is_err() {
+            // They are tried again. Who has the message gets no second one meanwhile.
+            later.extend(failed.into_iter().map(|(recipient, _)| recipient));
+        }
+        let settled = match later.len() {
             0 => message.remove(),
             count if count == message.recipients.len() => Ok(()),
             _ => message.copy(&later, "", "new"),
-        });
+        };
         if settled.is_err() {
             error!("{} stays as it is, and is sent again", message.path.display());
         }

@@ -76,6 +76,15 @@ impl<'a, R: Read, W: Write> Sender<'a, R, W> {
     /// # Errors
     /// When the hop does not want to go on.
     pub fn greet(&mut self, hostname: &str) -> Result<(), Reply> {
+        let greeted = self.say_hello(hostname);
+        if greeted.as_ref().is_err_and(|reply| ![NO_REPLY, 421].contains(&reply.code)) {
+            // Also whoever is not wanted says QUIT (§4.1.1.10).
+            let _ = self.ask("QUIT", FAREWELL);
+        }
+        greeted
+    }
+
+    fn say_hello(&mut self, hostname: &str) -> Result<(), Reply> {
         self.hear(COMMAND)?.if_positive()?;
         let hello = self.ask(&format!("EHLO {hostname}"), COMMAND)?;
         if hello.code >= 500 {

@@ -1,9 +1,9 @@
-//! AUTH, a dialogue within a command: who the client is (RFC 4954).
+//! AUTH, a dialogue within a command: who the client is (RFC 4954). No password gets into the log.
 
 use std::io::{Read, Write};
 
 use super::Conversation;
-use super::command::Mechanism;
+use super::command::{Command, Mechanism, Tolerated};
 use super::reply::{self, Reply};
 use super::session::Access;
 use crate::channel::Ended;
@@ -69,5 +69,29 @@ impl<R: Read, W: Write> Conversation<'_, R, W> {
             Err(_) => self.channel.note_hidden("AUTH"),
         }
         Ok(response)
+    }
+
+    /// Notes the command that was heard, and no password. Where passwords are taken, what was not
+    /// understood may be one that was mistyped.
+    pub(super) fn note_heard(&mut self, parsed: &Result<(Command, Tolerated), Reply>, state: &str) {
+        let takes_none = self.context.access == Access::Everybody;
+        match parsed {
+            Ok((Command::Auth(Mechanism::Plain, None), _)) => self.channel.note_heard(state),
+            Ok((Command::Auth(Mechanism::Plain, Some(response)), _)) => {
+                let shown = plain::without_password(response);
+                self.channel.note_secret(&format!("AUTH PLAIN {shown}"), state);
+            }
+            Ok((Command::Auth(Mechanism::Unknown, _), _)) => {
+                self.channel.note_secret("AUTH *", state)
+            }
+            Ok(_) => self.channel.note_heard(state),
+            Err(_) if takes_none && !self.has_heard_secret() => self.channel.note_heard(state),
+            Err(_) => self.channel.note_hidden(state),
+        }
+    }
+
+    /// Whether the line that was heard last may hold a password, of AUTH or of a verb of POP3.
+    fn has_heard_secret(&self) -> bool {
+        ["AUTH", "PASS", "APOP"].iter().any(|verb| self.channel.has_heard(verb))
     }
 }

@@ -10,6 +10,7 @@ mod session;
 mod syntax;
 mod trace_fields;
 mod unknown;
+mod verify;
 
 #[cfg(test)]
 mod tests;
@@ -19,20 +20,19 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use self::command::{Command, MAX_COMMAND_LINE, Mechanism, Tolerated, Whom};
+use self::command::{MAX_COMMAND_LINE, Tolerated};
 use self::message::{MAX_TEXT_LINE, Message, Progress};
 use self::reply::Reply;
 pub use self::session::Access;
 use self::session::{Envelope, Greeting, State, Step};
 use self::trace_fields::TraceFields;
 use crate::address::{ForwardPath, ReversePath};
-use crate::channel::recording::Recording;
 use crate::channel::transcript::Transcript;
 use crate::channel::wire::{Deadline, Late};
 use crate::channel::{Channel, Ended};
 use crate::config::Config;
 use crate::counted::counted;
-use crate::login::{Logins, plain};
+use crate::login::Logins;
 use crate::mailboxes::{Delivery, Found, Mailbox, MailboxTree, StoreError};
 
 /// So many replies of 5xx in a row end the session.
@@ -78,13 +78,8 @@ pub struct Conversation<'a, R: Read, W: Write> {
 
 impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
     pub fn new(reader: R, writer: W, context: Context<'a>) -> Self {
-        let Context { session, config, .. } = context;
-        let (flags, folder) = (config.server_line(), config.record.as_deref());
-        let port =
-            if context.access == Access::Everybody { None } else { Some("port: submission") };
-        let head: Vec<&str> = flags.as_deref().into_iter().chain(port).collect();
-        let recording = folder.and_then(|folder| Recording::begin(folder, session, &head));
-        let transcript = Transcript::new(session, recording);
+        let port = (context.access != Access::Everybody).then_some("port: submission");
+        let transcript = Transcript::begin(context.session, context.config, port);
         let channel = Channel::new(reader, writer, transcript, context.deadline);
         Conversation {
             context,
@@ -133,7 +128,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
         };
         for deviation in tolerated {
             if !self.tolerated.contains(&deviation) {
-                log::info!("[{}] accepted {deviation}", self.context.session);
+                log::info!("[{}] tolerated {deviation}", self.context.session);
                 self.tolerated.push(deviation);
             }
         }
@@ -145,10 +140,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
                 let (state, reply) = State::after_rcpt(greeting, envelope, found);
                 self.answer(state, &reply)
             }
-            Step::Verify(state, whom) => {
-                let reply = self.verify(&whom);
-                self.answer(state, &reply)
-            }
+            Step::Verify(state, whom) => self.answer(state, &self.verify(&whom)),
             Step::LogIn(state, mechanism, response) => {
                 let reply = self.log_in(mechanism, response)?;
                 self.answer(state, &reply)
@@ -171,30 +163,6 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
         Ok(())
     }
 
-    /// Notes the command that was heard, and no password. Where passwords are taken, what was not
-    /// understood may be one that was mistyped.
-    fn note_heard(&mut self, parsed: &Result<(Command, Tolerated), Reply>, state: &str) {
-        let takes_none = self.context.access == Access::Everybody;
-        match parsed {
-            Ok((Command::Auth(Mechanism::Plain, None), _)) => self.channel.note_heard(state),
-            Ok((Command::Auth(Mechanism::Plain, Some(response)), _)) => {
-                let shown = plain::without_password(response);
-                self.channel.note_secret(&format!("AUTH PLAIN {shown}"), state);
-            }
-            Ok((Command::Auth(Mechanism::Unknown, _), _)) => {
-                self.channel.note_secret("AUTH *", state)
-            }
-            Ok(_) => self.channel.note_heard(state),
-            Err(_) if takes_none && !self.has_heard_secret() => self.channel.note_heard(state),
-            Err(_) => self.channel.note_hidden(state),
-        }
-    }
-
-    /// Whether the line that was heard last may hold a password, of AUTH or of a verb of POP3.
-    fn has_heard_secret(&self) -> bool {
-        ["AUTH", "PASS", "APOP"].iter().any(|verb| self.channel.has_heard(verb))
-    }
-
     /// Finds a recipient here or, for those whom this server serves, elsewhere.
     fn find(&self, from: &ReversePath, to: &ForwardPath) -> Result<Mailbox, Reply> {
         let Context { trusted, mailboxes, access, .. } = &self.context;
@@ -215,27 +183,10 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
         Ok(mailbox)
     }
 
-    /// Answers VRFY (§3.5.2).
-    fn verify(&self, whom: &Whom) -> Reply {
-        let addresses = match whom {
-            Whom::User(user) => self.context.mailboxes.addresses_of(user),
-            Whom::Mailbox(forward_path) => match self.find(&ReversePath::Null, forward_path) {
-                Ok(mailbox) if mailbox.elsewhere.is_some() => return reply::NOT_VERIFIED,
-                Ok(mailbox) => Ok(vec![mailbox.address()]),
-                Err(refusal) => return refusal,
-            },
-        };
-        match addresses.as_deref() {
-            Ok([]) => reply::NO_SUCH_USER,
-            Ok([address]) => reply::verified(address),
-            Ok(_) => reply::AMBIGUOUS_USER,
-            Err(error) => reply::cannot_store(*error),
-        }
-    }
-
     /// Receives a message up to its final dot, and returns what to say of it (§4.1.1.4). If the client
     /// vanishes, `?` leaves this function, `message` is dropped, and its files are removed.
     fn receive(&mut self, greeting: &Greeting, envelope: &Envelope) -> Result<Reply, Ended> {
+        // Held until this function ends. `_` alone would drop the reservation here.
         let Some(_files) = self.context.mailboxes.reserve_files(envelope.recipients.len()) else {
             return Ok(reply::TOO_MANY_FILES);
         };
@@ -291,11 +242,8 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
         for file in delivery.files_mut() {
             file.write_head(header.as_bytes())?;
         }
-        log::trace!(
-            "[{}] the message begins in {}",
-            self.context.session,
-            listed(&delivery.paths())
-        );
+        let session = self.context.session;
+        log::trace!("[{session}] the message begins in {}", listed(&delivery.paths()));
         Ok(delivery)
     }
 
@@ -341,8 +289,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
         if self.errors < MAX_ERRORS {
             return Ok(());
         }
-        let hostname = &self.context.config.hostname;
-        Err(self.send_last(&reply::too_many_errors(hostname, MAX_ERRORS)))
+        Err(self.send_last(&reply::too_many_errors(&self.context.config.hostname, MAX_ERRORS)))
     }
 
     /// Tells the client why no more line is waited for.

@@ -1,12 +1,13 @@
 //! Every reply the server can give, on a page (§4.2).
 //!
 //! A refusal names the form or the step that was expected and the section to read: the reader at
-//! the other end may be a student with telnet. All text is ASCII, and none of it is the client's.
+//! the other end may be a student with telnet. Only the textbook's "No such user here" stands alone.
+//! All text is ASCII, and none of it is the client's.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
 
-use super::syntax::{COMMANDS, MAIL, Syntax, Topic};
+use super::syntax::{AUTH, COMMANDS, MAIL, Syntax, Topic};
 use crate::address::PathError;
 use crate::channel::heard::say_where;
 use crate::channel::wire::{Late, WITHOUT_MAIL};
@@ -204,9 +205,10 @@ pub fn verified(mailbox: &str) -> Reply {
 pub const NOT_VERIFIED: Reply =
     Reply::fixed(252, "2.0.0", "Who that is, the next server knows; mail for it is sent on");
 
-pub fn help(topic: Topic) -> Reply {
+/// The answer to HELP; the list of everything names AUTH only where it is offered.
+pub fn help(topic: Topic, with_auth: bool) -> Reply {
     match topic {
-        Topic::Everything => help_on_everything(),
+        Topic::Everything => help_on_everything(with_auth),
         Topic::Command(Syntax { form, purpose, section, .. }) => {
             Reply::new(214, "2.0.0", format!("{form}\n{purpose} ({section})"))
         }
@@ -217,11 +219,11 @@ pub fn help(topic: Topic) -> Reply {
     }
 }
 
-fn help_on_everything() -> Reply {
+fn help_on_everything(with_auth: bool) -> Reply {
     // Type and version are told to those who ask (§7.5).
     let version = env!("CARGO_PKG_VERSION");
     let mut text = format!("The commands of mini-smtpd {version}; HELP MAIL explains MAIL:");
-    for syntax in COMMANDS {
+    for &syntax in COMMANDS.iter().filter(|&&syntax| with_auth || *syntax != AUTH) {
         // Writing to a String cannot fail.
         let _ = write!(text, "\n  {}", syntax.form);
     }
@@ -369,6 +371,18 @@ pub const ADDRESS_BEYOND_ASCII: Reply = Reply::fixed(
 
 pub const UNKNOWN_COMMAND: Reply =
     Reply::fixed(500, "5.5.2", "No such command; HELP lists the commands (RFC 5321 4.1.1)");
+
+pub const NO_VERB: Reply = Reply::fixed(
+    500,
+    "5.5.2",
+    "The line is empty, or begins with a blank; HELP lists the commands (RFC 5321 4.1.1)",
+);
+
+pub const DOT_OUTSIDE_A_MESSAGE: Reply = Reply::fixed(
+    500,
+    "5.5.2",
+    "A dot ends a message, and none is begun: send DATA first (RFC 5321 4.1.1.4)",
+);
 
 pub const HEADER_LINE: Reply = Reply::fixed(
     500,

@@ -146,7 +146,7 @@ impl State {
                 Step::Verify(state, whom)
             }
             (state @ (Connected | Greeted(_) | Mail(..) | Rcpt(..)), Command::Help(topic)) => {
-                Step::Reply(state, reply::help(topic))
+                Step::Reply(state, reply::help(topic, access.takes_passwords()))
             }
             (state @ (Connected | Greeted(_) | Mail(..) | Rcpt(..)), Command::Quit) => {
                 Step::Reply(state, reply::BYE)

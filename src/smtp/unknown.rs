@@ -15,11 +15,14 @@ pub const POP3: [&str; 12] =
 /// Says what a line is whose verb is none of ours.
 pub fn parse_other(verb: &str, config: &Config) -> Reply {
     let is_one_of = |verbs: &[&'static str]| verbs.iter().find(|known| **known == verb).copied();
-    match (is_one_of(&NOT_OFFERED), is_one_of(&POP3), verb.split_once(':')) {
+    match (is_one_of(&NOT_OFFERED), is_one_of(&POP3), verb) {
         (Some(known), _, _) => reply::not_offered(known),
         (None, Some(known), _) => reply::that_is_pop3(known, &config.pop3),
-        (None, None, Some((name, _))) => parse_before_colon(name),
-        (None, None, None) => reply::UNKNOWN_COMMAND,
+        (None, None, "") => reply::NO_VERB,
+        (None, None, ".") => reply::DOT_OUTSIDE_A_MESSAGE,
+        (None, None, _) => verb
+            .split_once(':')
+            .map_or(reply::UNKNOWN_COMMAND, |(name, _)| parse_before_colon(name)),
     }
 }
 

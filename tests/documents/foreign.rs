@@ -8,7 +8,7 @@ pub const FILE: &str = "tests/documents/foreign.rs";
 
 /// The names, by where they come from.
 pub const NAMES: &[(&str, &str)] = &[
-    ("Rust", "cfg edition2024 enum let match move mut return self str where"),
+    ("Rust", "cfg edition2024 enum let match move mut pub return self str where"),
     (
         "types and variants of std",
         "Arc BlockingQueue BufReader Cell Condvar Err Mutex None Ok Option Receiver Result Some",
@@ -19,7 +19,8 @@ pub const NAMES: &[(&str, &str)] = &[
         "functions of std",
         "all catch_unwind create_new fetch_add filter map map_err ok_or recv set_nodelay",
     ),
-    ("more of them", "strip_prefix sync_all unwrap"),
+    ("more of them", "or_else strip_prefix sync_all then_some unwrap unwrap_or_else"),
+    ("more of them", "Session::default thread::park_timeout unpark"),
     ("C, Java, Python", "NULL errno null pthread_mutex_t switch synchronized toString union"),
     ("more of them", "SMTPRecipientsRefused"),
     ("system calls", "accept4 close fcntl fsync futex getpid openat recvfrom renameat sendto"),

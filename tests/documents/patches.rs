@@ -1,8 +1,12 @@
 //! The patches in the labs must fit the files that they change. `scripts/check.sh` applies them as well.
+//!
+//! A student's own command may stand where a patch puts another, and is no mistake: so `cargo test` by
+//! itself does not look.
 
 use crate::repository::Repository;
 
 #[test]
+#[ignore = "scripts/check.sh runs it: it is for those who change what a lab's patch changes"]
 fn every_patch_in_the_labs_fits() {
     let repository = Repository::read();
     let patches = repository.files.iter().filter(|(path, _)| is_of_a_lab(&repository, path));

@@ -100,7 +100,8 @@ impl Mails {
                 return Err(format!("a file is left in tmp/ of {address}"));
             }
             if is_late || is_too_much {
-                return Err(format!("{} new messages for {address}", mail.len()));
+                let s = if mail.len() == 1 { "" } else { "s" };
+                return Err(format!("{} new message{s} for {address}", mail.len()));
             }
             thread::sleep(Duration::from_millis(20));
         }

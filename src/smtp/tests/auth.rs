@@ -17,13 +17,6 @@ fn store() -> Store {
     store
 }
 
-/// What the server answers to `input` on a port with this access.
-fn answers_on(access: Access, store: &Store, input: &[u8]) -> String {
-    let mut output = Vec::new();
-    run_with(access, store, input, &mut output);
-    String::from_utf8(output).expect("replies are ASCII")
-}
-
 /// Plays a conversation on the port for submission, at which hung's password is `secret`.
 fn submission(store: &Store, script: &str) {
     play(script, |input| answers_on(Access::Users, store, input));

@@ -29,11 +29,19 @@ fn every_command_is_parsed_and_is_called_by_its_verb() {
 }
 
 #[test]
-fn help_knows_every_command() {
-    let output = answers(&Store::new(), b"HELP\r\n");
-    let shown: Vec<&str> = output.lines().skip(2).map(|line| line[4..].trim_start()).collect();
-    let forms: Vec<&str> = syntax::COMMANDS.iter().map(|syntax| syntax.form).collect();
-    assert_eq!(shown, forms);
+fn help_knows_every_command_and_lists_auth_where_it_is_offered() {
+    for (access, lists_auth) in [
+        (Access::Everybody, false),
+        (Access::Users, true),
+        (Access::UsersHere, false),
+        (Access::User("hung@nuce.edu.vn".to_owned()), true),
+    ] {
+        let output = answers_on(access, &Store::new(), b"HELP\r\n");
+        let shown: Vec<&str> = output.lines().skip(2).map(|line| line[4..].trim_start()).collect();
+        let forms = syntax::COMMANDS.iter().map(|syntax| syntax.form);
+        let offered = forms.filter(|form| lists_auth || *form != syntax::AUTH.form);
+        assert_eq!(shown, offered.collect::<Vec<&str>>());
+    }
     for verb in verbs() {
         let explained = answers(&Store::new(), format!("help {verb}\r\n").as_bytes());
         assert!(explained.contains(&format!("\r\n214-{verb}")), "HELP {verb}: {explained}");

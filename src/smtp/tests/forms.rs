@@ -143,8 +143,10 @@ fn an_unknown_verb_or_parameter_is_answered_with_what_there_is() {
         ("to:hung@nuce.edu.vn", "500 That looks like a header line*"),
         ("C: HELO x", "500 C: and S: only mark the lines in books:*"),
         ("s: 250 OK", "500 C: and S: only mark the lines in books:*"),
-        ("", "500 No such command*"),
-        (" HELO x", "500 No such command*"),
+        ("", "500 The line is empty*"),
+        (" ", "500 The line is empty*"),
+        (".", "500 A dot ends a message, and none is begun*"),
+        (" HELO x", "500 The line is empty, or begins with a blank*"),
         ("GET / HTTP/1.1", "421 *HTTP*"),
         ("post /x http/1.0", "421 *HTTP*"),
     ] {

@@ -74,8 +74,13 @@ fn run_with(access: Access, store: &Store, reader: impl Read, writer: impl Write
 
 /// What the server answers to `input`.
 fn answers(store: &Store, input: &[u8]) -> String {
+    answers_on(Access::Everybody, store, input)
+}
+
+/// The same on a port with this access.
+fn answers_on(access: Access, store: &Store, input: &[u8]) -> String {
     let mut output = Vec::new();
-    run(store, input, &mut output);
+    run_with(access, store, input, &mut output);
     text(output)
 }
 
