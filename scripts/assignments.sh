@@ -87,6 +87,80 @@ named() {
     done
 }
 
+# Copies the project to folder $1, as if everything in it had just been written.
+copy_project() {
+    rm -rf "$1"
+    mkdir -p "$1"
+    git ls-files -z --cached --others --exclude-standard |
+        while IFS= read -r -d '' file; do if [ -e "$file" ]; then printf '%s\0' "$file"; fi; done |
+        tar --null -T - -cf - | tar -xmf - -C "$1"
+    # Inside another repository, git apply would leave out every file.
+    git -C "$1" init -q .
+}
+
+# Prints what solution.patch in folder $1 changes: few files that were there, and few lines.
+count_changes() {
+    local added file files=0 lines=0 new=0
+    while read -r added _ file; do
+        lines=$((lines + added))
+        case $file in
+            src/*) if [ -e "$file" ]; then files=$((files + 1)); else new=$((new + 1)); fi ;;
+        esac
+    done < <(git apply --numstat "$1/solution.patch")
+    echo "  the solution adds $lines lines and $new room, and changes $files files in src"
+    [ "$files" -le 4 ] && [ "$lines" -le 200 ] || fail "$1: the solution is too large"
+}
+
+# Builds the server in folder $1, and moves it to $2.
+build_server() {
+    CARGO_TARGET_DIR=$PWD/target/assignments CARGO_PROFILE_DEV_DEBUG=0 \
+        cargo build --quiet --manifest-path "$1/Cargo.toml" --bin mini-smtpd
+    mv target/assignments/debug/mini-smtpd "$2"
+}
+
+# Marks assignment $1 for student $2 with the server $3, the homework $4 and flags.
+mark_server() {
+    local number=$1 student=$2 server=$3 homework=$4
+    shift 4
+    "$lab" mark "$number" --student "$student" --term "$term" --homework "$homework" --start \
+        "$server --listen 127.0.0.1:{port} --submission {submission} --pop3 {pop3} --mailboxes {mailboxes} {flags}" \
+        "$@" > "$work/out" 2> "$work/err"
+}
+
+# Assignment $1, with the teacher's folder $2 and the student's page $3, extends this server.
+extends_server() {
+    local number=$1 teacher=$2 page=$3 source=$PWD/target/assignments/source student patch name heard
+    red "$number" "$work/empty"
+    count_changes "$teacher"
+    copy_project "$source"
+    git -C "$source" apply "$PWD/$teacher/solution.patch"
+    build_server "$source" "$work/solved" 2> "$work/err"
+    [ ! -s "$work/err" ] || { cat "$work/err"; fail "$number: the solution has warnings"; }
+    for student in lan $students; do
+        mark_server "$number" "$student" "$work/solved" "$teacher/solution" ||
+            { cat "$work/out" "$work/err"; fail "$number: the solution has not all marks for $student"; }
+        echo "  green for $student: $(tail -n 1 "$work/out" | tr -s ' ')"
+    done
+    mark_server "$number" lan "$work/solved" "$teacher/solution" --in-class || true
+    grep -q '^  total .* 60/100$' "$work/out" || { cat "$work/out"; fail "$number: in class"; }
+    echo "  red in class: $(tail -n 1 "$work/out" | tr -s ' ')"
+    for patch in "$teacher"/mistakes/*.patch; do
+        name=$(basename "$patch" .patch)
+        git -C "$source" apply "$PWD/$patch"
+        build_server "$source" "$work/broken" 2> "$work/err" || { cat "$work/err"; fail "$name"; }
+        git -C "$source" apply -R "$PWD/$patch"
+        mark_server "$number" lan "$work/broken" "$work/empty" --patience 2s || true
+        heard=$(sed -n 's/^ *mistake: *\([^:]*\):.*/\1/p' "$work/out" | head -n 1)
+        [ "$heard" = "$name" ] || { cat "$work/out"; fail "$number: $name is called \"$heard\""; }
+        echo "  named: $name"
+    done
+    # What a student does with a conversation that is green.
+    sed -i 's/^```smtp todo/```smtp/' "$source/$page" "$source/$teacher/hidden.md"
+    (cd "$source" && CARGO_TARGET_DIR=$OLDPWD/target/assignments CARGO_PROFILE_DEV_DEBUG=0 \
+        cargo test --quiet > "$work/out" 2>&1) || { cat "$work/out"; fail "$number: the suite"; }
+    echo "  the whole suite passes with the solution"
+}
+
 prove() {
     local number=$1 page teacher
     page=$(echo docs/assignments/"$number"-*/README.md)
@@ -117,11 +191,12 @@ prove() {
             named "$number" "$teacher"
             red_in_class "$number" "$teacher/solution"
             ;;
+        4 | 5 | 6) extends_server "$number" "$teacher" "$page" ;;
         *) fail "nobody has said how to prove $number" ;;
     esac
 }
 
-for number in ${*:-0 1 2 3}; do
+for number in ${*:-0 1 2 3 4 5 6}; do
     prove "$number"
 done
 echo "proven in $((SECONDS / 60)) min $((SECONDS % 60)) s"

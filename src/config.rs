@@ -36,8 +36,8 @@ Usage: mini-smtpd [FLAG VALUE]...
   --max-recipients N     the most recipients of one message              [100]
   --max-per-client N     the most sessions from one address; 0 is no limit  [0]
   --trust ADDRESS,...    clients elsewhere that are treated as if they were on this machine
-  --retry DURATION       the first wait before a mail is sent on again   [5s]
-  --give-up DURATION     the age at which its sender is told instead     [5d]
+  --retry DURATION       the shortest wait before a mail is sent on again  [5s]
+  --give-up DURATION     the age after which one more try is the last    [5d]
   --record FOLDER        write each session to a file there, for lab play
   --show                 print each conversation (the same as RUST_LOG=debug)
   --no-sync              no fsync: faster, but a power cut loses mail

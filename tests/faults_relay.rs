@@ -203,7 +203,8 @@ fn strikes_at(fault: &str, n: usize) -> bool {
     for report in server.tree.mail("nuce.edu.vn/hung") {
         let report = String::from_utf8(report).unwrap();
         assert!(
-            report.contains("<no@gmail.com>\n    gmail.com answered: 550"),
+            report.contains("<no@gmail.com>\n    gmail.com (127.0.0.1:")
+                && report.contains(") answered: 550"),
             "{place}: {report}"
         );
         assert!(report.ends_with("\nReceived: x\nSubject: mixed\n"), "{place}: {report}");

@@ -31,7 +31,7 @@ pub struct Queue {
 pub struct Schedule {
     /// The shortest time between two tries.
     pub retry: Duration,
-    /// The age at which a message is given up, after one more try.
+    /// The age after which one more try is the last.
     pub give_up: Duration,
 }
 
@@ -140,7 +140,8 @@ impl Queue {
 
         match self.try_to_take(path, schedule) {
             Err(e) if [NotFound, WouldBlock].contains(&e.kind()) => Ok(None),
-            // Somebody else has put a shorter copy there in this moment.
+            // `Other` is a link, or a file that was replaced while it was opened: somebody else has put a
+            // shorter copy there.
             Err(e) if e.kind() == Other && !path.is_symlink() => Ok(None),
             // These are about this file alone, and will be the same the next time.
             Err(e) if [InvalidData, InvalidInput, Other, PermissionDenied].contains(&e.kind()) => {
@@ -162,12 +163,14 @@ impl Queue {
         if !look::is_at(&file, path)? || !schedule.is_due(file.metadata()?.modified()?, now) {
             return Ok(None);
         }
-        // The name begins with the seconds. One that does not is as old as can be.
+        // The name begins with the second of the arrival. Without one, it counts as of 1970, and so is
+        // given up after one try.
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let seconds = name.split('.').next().and_then(|seconds| seconds.parse::<u32>().ok());
         let arrived = UNIX_EPOCH + Duration::from_secs(seconds.unwrap_or_default().into());
         let next_try = schedule.next_try(arrived, now);
-        // Windows wants a file that can be written.
+        // The next try is noted before this one: a kill makes no try come sooner. Windows wants a file
+        // that can be written.
         File::options().write(true).open(path)?.set_modified(next_try)?;
         let (reverse_path, recipients, text_at) = read_envelope(&file)?;
         let (queue, path) = (self, path.to_owned());
@@ -176,8 +179,8 @@ impl Queue {
 }
 
 impl Schedule {
-    /// Whether a message with this modification time is to be tried. One that is further ahead than the
-    /// longest wait is due: the clock has jumped.
+    /// Whether the time of the next try has come. A time that is further ahead than the longest wait counts
+    /// as come: the clock was set back.
     fn is_due(&self, next_try: SystemTime, now: SystemTime) -> bool {
         next_try <= now || next_try > now + 60 * self.retry
     }
@@ -221,7 +224,7 @@ impl Queued<'_> {
     }
 
     /// Puts a copy to these recipients into a folder of the queue, with the reasons in front of it. In
-    /// `new` it takes the place of the message in one step, unless that was given up meanwhile. In `cur`
+    /// `new` it takes the place of the message in one step, unless somebody has removed that (`rm`). In `cur`
     /// it takes no other's place: its name ends in the number of recipients that the message still had.
     ///
     /// # Errors

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use log::{error, info};
+use log::{debug, error, info};
 
 use self::sender::{NO_REPLY, Reply, Sender};
 use crate::channel::wire::{Deadline, StopFlag, Wire};
@@ -25,8 +25,8 @@ use crate::mailboxes::{MailboxTree, Queue, Queued, Schedule};
 
 /// How often the queues are looked at.
 pub const LOOK: Duration = Duration::from_millis(200);
-/// A queue rests for a millisecond for each message in it, since a look costs the more the more it
-/// holds, but no longer than this.
+/// After a look a queue rests, a millisecond for each message in it, since a look at many takes long.
+/// It rests no longer than this.
 const LONGEST_REST: Duration = Duration::from_secs(10);
 /// How long it rests after trouble, whatever comes in.
 const REST_AFTER_TROUBLE: Duration = Duration::from_secs(1);
@@ -72,7 +72,7 @@ impl Runner {
     }
 
     /// Starts a thread for each domain that has a message which is due. It writes nothing to the log:
-    /// whoever looks can also stop.
+    /// this is the main thread, and a log that nobody reads would block it.
     pub fn look(self: &Arc<Runner>, domains: &mut HashMap<String, Domain>) {
         for queue in self.mailboxes.queues().unwrap_or_default() {
             let busy = domains.values().filter(|domain| domain.is_busy()).count();
@@ -108,6 +108,7 @@ impl Domain {
             return;
         }
         let found = queue.due(&runner.schedule);
+        // An error is not quiet: the thread logs it.
         let (count, is_quiet) =
             found.as_ref().map_or((0, false), |(count, due)| (*count, due.is_empty()));
         self.rests_until = Some(now + Duration::from_millis(count).min(LONGEST_REST));
@@ -116,7 +117,9 @@ impl Domain {
             let work = move || {
                 let serve = |(_, due)| Work { runner: &runner, queue: &queue, due }.serve();
                 let served = found.and_then(serve);
-                served.inspect_err(|why| info!("mail for {} waits: {why}", queue.domain)).is_ok()
+                served
+                    .inspect_err(|why| info!("no mail goes to {} now: {why}", queue.domain))
+                    .is_ok()
             };
             self.thread = thread::Builder::new().name("relay".to_owned()).spawn(work).ok();
         }
@@ -129,11 +132,12 @@ impl<'a> Work<'a> {
     /// # Errors
     /// When the next hop takes nothing now, or the queue cannot be used.
     fn serve(&mut self) -> io::Result<()> {
+        let domain = &self.queue.domain;
         let Err(why) = self.send_on() else { return Ok(()) };
-        // The hop was tried once for all of them.
+        // The hops were tried once, for all messages that are due: none of them gets a try of its own.
         let text = format!("takes no mail now: {why}");
         while let Some(message) = self.next()? {
-            self.settle(&message, Err(Reply { code: NO_REPLY, text: text.clone() }));
+            self.settle(&message, domain, Err(Reply { code: NO_REPLY, text: text.clone() }));
         }
         Err(why)
     }
@@ -179,34 +183,37 @@ impl<'a> Work<'a> {
     /// Connects to a next hop, and gives how the conversation ended.
     ///
     /// # Errors
-    /// When there was none, and so no MAIL.
+    /// When no conversation began, so that another hop may be tried.
     fn try_hop(&mut self, hop: &str) -> Result<io::Result<()>, Reply> {
         // Each reply has a time of its own. The stop does not wait while a name is resolved.
         let deadline = Deadline::patient(LOOK, StopFlag::default());
         let wire = Wire::new(TcpStream::connect(hop)?, &deadline)?;
         let mut sender = Sender::new(&wire, &wire, &deadline);
+        debug!("[q{}] connected to {hop} for {}", sender.number, self.queue.domain);
         sender.greet(&self.runner.config.hostname)?;
-        Ok(self.converse(sender))
+        Ok(self.converse(hop, sender))
     }
 
     /// Sends what is due over one connection.
     ///
     /// # Errors
     /// When the hop says that it takes no more now.
-    fn converse(&mut self, mut sender: Sender<&Wire, &Wire>) -> io::Result<()> {
+    fn converse(&mut self, hop: &str, mut sender: Sender<&Wire, &Wire>) -> io::Result<()> {
+        let who = format!("{} ({hop})", self.queue.domain);
         let Runner { schedule, sending, .. } = self.runner;
         while let Some(message) = self.next()? {
             sending.fetch_add(1, Ordering::Relaxed);
             let Queued { path, reverse_path, recipients, .. } = &message;
             let text = message.text().map_err(Reply::from);
-            let sent = text.and_then(|(text, n)| sender.send(reverse_path, recipients, n, text));
-            let broken = sent.as_ref().err().cloned();
-            let shown = self.settle(&message, sent);
+            let sent =
+                text.and_then(|(text, size)| sender.send(reverse_path, recipients, size, text));
+            let ended_by = sent.as_ref().err().cloned();
+            let shown = self.settle(&message, &who, sent);
             info!("[q{}] {} from {reverse_path}: {shown}", sender.number, path.display());
             sending.fetch_sub(1, Ordering::Relaxed);
-            match broken.map_or_else(|| sender.reset(), Err) {
+            match ended_by.map_or_else(|| sender.reset(), Err) {
                 Ok(()) => {}
-                // This message alone is delayed.
+                // This message alone is delayed. The next look finds what else is due.
                 Err(reply) if reply.code == NO_REPLY => return Ok(()),
                 Err(reply) => return Err(io::Error::other(reply.text)),
             }
@@ -219,15 +226,15 @@ impl<'a> Work<'a> {
         Ok(())
     }
 
-    /// Removes a message from its queue, for all recipients for whom that is right: it is sent, or
-    /// its sender has been told. Gives what the next hop did, for the log.
-    fn settle(&self, message: &Queued, sent: Result<Vec<Reply>, Reply>) -> String {
+    /// Takes off a message each recipient who has it, or whose failure was reported; without recipients
+    /// it leaves its queue. The replies came from `who`. Gives what the next hop did, for the log.
+    fn settle(&self, message: &Queued, who: &str, sent: Result<Vec<Reply>, Reply>) -> String {
         let Runner { mailboxes, config, schedule, .. } = self.runner;
         let replies = sent.unwrap_or_else(|reply| vec![reply; message.recipients.len()]);
         let (mut later, mut failed, mut shown) = (Vec::new(), Vec::new(), Vec::new());
         for (recipient, Reply { code, text }) in message.recipients.iter().cloned().zip(replies) {
             shown.push(format!("<{recipient}> {text}"));
-            let why = format!("{} {text}", self.queue.domain);
+            let why = format!("{who} {text}");
             match code {
                 ..300 => {}
                 300..500 if !schedule.is_over(message.arrived) => later.push(recipient),
@@ -242,6 +249,7 @@ impl<'a> Work<'a> {
         }
         let settled = match later.len() {
             0 => message.remove(),
+            // It stays as it is, and so is tried again.
             count if count == message.recipients.len() => Ok(()),
             _ => message.copy(&later, "", "new"),
         };

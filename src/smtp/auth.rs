@@ -29,6 +29,7 @@ impl<R: Read, W: Write> Conversation<'_, R, W> {
         };
         let parsed = match mechanism {
             Mechanism::Plain => plain::parse(&response),
+            // The table does not let it come so far.
             Mechanism::Unknown => return Ok(reply::UNKNOWN_MECHANISM),
         };
         let plain::Credentials { user, password } = match parsed {
@@ -81,9 +82,8 @@ impl<R: Read, W: Write> Conversation<'_, R, W> {
                 let shown = plain::without_password(response);
                 self.channel.note_secret(&format!("AUTH PLAIN {shown}"), state);
             }
-            Ok((Command::Auth(Mechanism::Unknown, _), _)) => {
-                self.channel.note_secret("AUTH *", state)
-            }
+            // Nobody knows what follows the name of any other mechanism.
+            Ok((Command::Auth(..), _)) => self.channel.note_secret("AUTH *", state),
             Ok(_) => self.channel.note_heard(state),
             Err(_) if takes_none && !self.has_heard_secret() => self.channel.note_heard(state),
             Err(_) => self.channel.note_hidden(state),

@@ -77,7 +77,12 @@ fn run(options: Option<Options>) -> Result<(), String> {
     };
     let about = about(mode, &flags, options::in_the_network(address));
     let word = http::random_word() + &http::random_word();
-    println!("{banner}\nOpen in a browser on this machine: http://127.0.0.1:{port}/{word}/");
+    if mode == Mode::Demo {
+        println!("The demo begins when the page is open; Ctrl-C ends it.");
+    } else {
+        println!("{banner}");
+    }
+    println!("Open in a browser on this machine: http://127.0.0.1:{port}/{word}/");
     let site = Arc::new(Site { shared, about, port, word });
     thread::spawn(move || site.serve(&listener));
     thread::spawn(move || paints.paint());

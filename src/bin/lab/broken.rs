@@ -117,7 +117,8 @@ fn make_server(base: &Path, patches: &[PathBuf]) -> Result<PathBuf, String> {
     // Another lab may be building here; the lock ends with this function.
     let lock = fs::File::create(sources.join("lock")).map_err(|e| e.to_string())?;
     lock.lock().map_err(|e| e.to_string())?;
-    let copied = copy_sources(base, &sources).and_then(|()| checksum(&sources.join("src")));
+    // Not the sum of the copy, where a file may lie that another patch has made.
+    let copied = copy_sources(base, &sources).and_then(|()| checksum(&base.join("src")));
     let sum = copied.map_err(|e| format!("the sources cannot be copied: {e}"))?;
     let sum = patches.iter().flat_map(|patch| patch.bytes()).fold(sum, add);
     let kept = sources.join(format!("broken-{sum:016x}{}", env::consts::EXE_SUFFIX));
@@ -190,7 +191,12 @@ fn apply(patch: &str, root: &Path) -> Result<(), String> {
         let is_needed = file.starts_with("src/") || path.exists();
         let text = match old {
             _ if !is_needed => continue,
-            None => new,
+            None => {
+                // A new file may stand in a new folder.
+                let made = fs::create_dir_all(path.parent().unwrap_or(root));
+                made.map_err(|e| format!("{file}: {e}"))?;
+                new
+            }
             Some(old) => {
                 let text = fs::read_to_string(&path).map_err(|e| format!("{file}: {e}"))?;
                 // A checkout on Windows may have made CRLF of it.

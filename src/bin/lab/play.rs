@@ -71,12 +71,19 @@ pub fn play(conversation: &Conversation, options: &Options) -> Outcome {
     if let Some(reason) = why_not(conversation, options) {
         return Outcome::Skipped(reason);
     }
+    let (outcome, is_silent) = play_once(conversation, options);
+    // Another program may have taken the port just before the server could.
+    if is_silent { play_once(conversation, options).0 } else { outcome }
+}
+
+/// Plays `conversation`, and returns what came of it, and whether the server ended unheard.
+fn play_once(conversation: &Conversation, options: &Options) -> (Outcome, bool) {
     let mut play = match Play::begin(conversation, options) {
         Ok(play) => play,
-        Err(reason) => return Outcome::NoServer(conversation.line, reason),
+        Err(reason) => return (Outcome::NoServer(conversation.line, reason), false),
     };
     let outcome = conversation.steps.iter().try_for_each(|step| play.step(step));
-    match outcome.and_then(|()| play.nothing_more(conversation)) {
+    let outcome = match outcome.and_then(|()| play.nothing_more(conversation)) {
         Err(difference) if play.is_without_server() => {
             Outcome::NoServer(difference.line, difference.heard)
         }
@@ -85,7 +92,10 @@ pub fn play(conversation: &Conversation, options: &Options) -> Outcome {
             Outcome::Unchecked("its M: lines were not checked; --mailboxes DIR does".into())
         }
         Ok(()) => Outcome::Passed,
-    }
+    };
+    let has_ended = play.server.as_mut().is_some_and(|server| server.end().is_some());
+    let is_unheard = play.clients.values().all(|client| !client.has_heard);
+    (outcome, has_ended && is_unheard && !conversation.tests_a_client())
 }
 
 fn asks_for_mail(conversation: &Conversation) -> bool {

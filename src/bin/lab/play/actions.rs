@@ -48,7 +48,13 @@ impl Play<'_> {
             return Err(format!("client {number} has hung up before"));
         }
         if !self.clients.contains_key(&number) && self.protocol == Protocol::NextHop {
-            let client = self.accept().map_err(|e| format!("nobody comes: {e}"))?;
+            let began = Instant::now();
+            let client = self.accept().map_err(|e| match e.kind() {
+                io::ErrorKind::WouldBlock => {
+                    format!("nobody comes: no connection within {:.0?}", began.elapsed())
+                }
+                _ => format!("nobody comes: {e}"),
+            })?;
             self.clients.insert(number, client);
         }
         if !self.clients.contains_key(&number) {
