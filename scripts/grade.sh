@@ -52,7 +52,7 @@ says includes does-not-build
 says buildrs does-not-build
 says nostart "start.txt is missing"
 says forks " [0-9]* processes"
-! grep -q "^\"forks.* 400 processes" "$work/out/marks.csv" || fail "forks: nothing has stopped it"
+! grep -q "^\"forks.* 1000 processes" "$work/out/marks.csv" || fail "forks: nothing has stopped it"
 says dies "=cmd()<script>"
 says empty "empty\|cannot be unpacked"
 says huge "huge: "

@@ -77,7 +77,7 @@ submit("silent", python(
     "clients = []\nwhile True: clients.append(s.accept())"))
 submit("floods", python("while True: print('x' * 1000)"))
 submit("forks", python(
-    "import os, time\ncount = 0\ntry:\n    while count < 400:\n"
+    "import os, time\ncount = 0\ntry:\n    while count < 1000:\n"
     "        if os.fork() == 0: time.sleep(10); os._exit(0)\n        count += 1\n"
     "except OSError: pass\nraise SystemExit(f'{count} processes')"))
 submit("hog", python("held = []\nfor _ in range(12): held.append(bytearray(1 << 30))"))

@@ -47,15 +47,15 @@ const ENVIRONMENT: [(&str, &str); 6] = [
 
 /// The bounds of each program: `data` counts the memory that may be written to; Java reserves far more
 /// than that, so that a bound on addresses would end it. In a user namespace, since Linux 5.14, `nproc`
-/// counts the sandbox's own processes only. Where there is no memory left, the system ends these programs
-/// before the teacher's.
-const BOUNDS: &str = "prlimit --nproc=256 --data=1500000000 --fsize=60000000 --cpu=120 --core=0 -- \
+/// counts the processes and threads of the sandbox only; this server has 64 threads a port. Where there is
+/// no memory left, the system ends these programs before the teacher's.
+const BOUNDS: &str = "prlimit --nproc=512 --data=1500000000 --fsize=60000000 --cpu=120 --core=0 -- \
                       choom -n 1000 --";
 
 /// The control group of one student, as systemd makes it; and the most processes where it does not.
 const SYSTEMD: &str =
-    "systemd-run --scope --quiet -p MemoryMax=4G -p MemorySwapMax=0 -p TasksMax=600";
-const MAX_PROCESSES: &str = "600";
+    "systemd-run --scope --quiet -p MemoryMax=4G -p MemorySwapMax=0 -p TasksMax=3000";
+const MAX_PROCESSES: &str = "3000";
 
 /// How strangers' programs are run.
 #[derive(Debug, Clone, Default)]
