@@ -39,7 +39,8 @@ impl Repository {
             for entry in fs::read_dir(folder).unwrap() {
                 let path = entry.unwrap().path();
                 let name = path.file_name().unwrap().to_string_lossy().into_owned();
-                if name == ".git" || ignored.contains(&name.as_str()) {
+                // Packages in the folder vendor have documents of their own.
+                if name == ".git" || name == "vendor" || ignored.contains(&name.as_str()) {
                     continue;
                 }
                 if path.is_dir() {

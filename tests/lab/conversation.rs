@@ -160,7 +160,7 @@ fn a_server_that_is_not_there_or_hangs_is_told_as_such() {
 #[test]
 fn what_is_no_task_is_one_line_that_says_what_is() {
     for (args, wanted) in [
-        (&[][..], "say what to do: talk, record, play, mark, pack, trees or help"),
+        (&[][..], "say what to do: talk, record, play, mark, pack, grade, trees or help"),
         (&["paly", "a.md"], "paly is unknown; lab help lists what there is"),
         (&["talk", "a", "b", "c"], "lab help shows the form"),
         (&["talk", "nowhere"], "nowhere is no HOST:PORT"),

@@ -5,6 +5,7 @@ mod common;
 mod conversation;
 mod differences;
 mod documents;
+mod grade;
 mod home;
 mod hostile;
 mod marks;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::assignment::Whose;
+use crate::grade::{self, Grading};
 use crate::line;
 use crate::mark::Marking;
 
@@ -20,6 +21,7 @@ lab: talks with a mail server, and plays conversations against it
   lab mark N [FLAG]...          play assignment N against your homework, and print the marks
   lab pack N [FLAG]...          the same, and write STUDENT-N.zip to hand in
   lab trees FOLDER              make the mailbox trees of three servers, and say how to start them
+  lab grade N FOLDER OUT        for teachers: mark all zips in FOLDER; lab grade --help says how
   lab help                      print this
 
 WHERE is a port, HOST:PORT, pop3 (127.0.0.1:1110), or submission (127.0.0.1:1587); without it,
@@ -57,7 +59,8 @@ const POP3: &str = "127.0.0.1:1110";
 
 /// What is to be done.
 pub enum Task {
-    Help,
+    /// Print this.
+    Help(&'static str),
     /// Type a conversation; it is written to the file if there is one.
     Talk {
         address: SocketAddr,
@@ -73,6 +76,7 @@ pub enum Task {
     Pack(Marking),
     /// Make the mailbox trees of labs 14 and 15 in this folder.
     Trees(PathBuf),
+    Grade(Grading),
 }
 
 /// What is to be played, and against which server.
@@ -97,7 +101,8 @@ pub fn parse(args: Vec<String>) -> Result<Task, String> {
     let vi = is_typed && words.contains(&"--vi");
     words.retain(|word| !(vi && *word == "--vi"));
     match words.as_slice() {
-        ["help" | "--help" | "-h", ..] | [_, "--help" | "-h"] => Ok(Task::Help),
+        ["grade"] | ["grade", "--help" | "-h"] => Ok(Task::Help(grade::HELP)),
+        ["help" | "--help" | "-h", ..] | [_, "--help" | "-h"] => Ok(Task::Help(HELP)),
         ["talk"] => talk(SMTP, None, vi),
         ["talk", address] => talk(address, None, vi),
         // As telnet has it.
@@ -107,8 +112,9 @@ pub fn parse(args: Vec<String>) -> Result<Task, String> {
         ["play", rest @ ..] => parse_play(rest).map(Task::Play),
         ["mark", rest @ ..] => parse_marking(rest).map(Task::Mark),
         ["pack", rest @ ..] => parse_marking(rest).map(Task::Pack),
+        ["grade", rest @ ..] => grade::parse(rest).map(Task::Grade),
         ["trees", folder] => Ok(Task::Trees(PathBuf::from(folder))),
-        [] => Err("say what to do: talk, record, play, mark, pack, trees or help".into()),
+        [] => Err("say what to do: talk, record, play, mark, pack, grade, trees or help".into()),
         ["talk" | "record" | "trees", ..] => {
             Err("too many or too few words; lab help shows the form".into())
         }
@@ -163,7 +169,11 @@ fn parse_play(words: &[&str]) -> Result<Play, String> {
     Ok(play)
 }
 
-fn parse_marking(words: &[&str]) -> Result<Marking, String> {
+/// Understands what `lab mark` and the others take.
+///
+/// # Errors
+/// When a word is unknown.
+pub fn parse_marking(words: &[&str]) -> Result<Marking, String> {
     let (mut whose, mut start, mut patience) = (Whose::default(), None, Duration::from_secs(5));
     let mut words = words.iter();
     while let Some(&word) = words.next() {

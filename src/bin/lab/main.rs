@@ -9,8 +9,10 @@ mod bounds;
 mod broken;
 mod client;
 mod compare;
+mod compose;
 mod files;
 mod folder;
+mod grade;
 mod home;
 mod line;
 mod mail;
@@ -18,6 +20,7 @@ mod mark;
 mod mistake;
 mod octets;
 mod options;
+mod own;
 mod pack;
 mod parameters;
 mod play;
@@ -51,8 +54,8 @@ fn main() -> ExitCode {
 /// Does what the command line asks for, and returns whether all went well.
 fn run(task: Task) -> Result<bool, String> {
     match task {
-        Task::Help => {
-            print!("{}", args::HELP);
+        Task::Help(text) => {
+            print!("{text}");
             Ok(true)
         }
         Task::Talk { address, file, submission, vi } => {
@@ -65,5 +68,6 @@ fn run(task: Task) -> Result<bool, String> {
             print!("{}", trees::make(&folder)?);
             Ok(true)
         }
+        Task::Grade(grading) => grade::grade(grading),
     }
 }

@@ -4,12 +4,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::assignment::{Assignment, Tested, Whose};
-use crate::broken::{self, Patch};
-use crate::files;
 use crate::options::{Against, Options};
 use crate::play::{Difference, Outcome};
 use crate::script::{self, Conversation};
 use crate::template::Template;
+use crate::{files, own};
 
 /// What is to be marked.
 #[derive(Debug, Clone)]
@@ -21,13 +20,26 @@ pub struct Marking {
 
 /// Marks that were reached, and those that can be.
 #[derive(Default, Clone, Copy)]
-struct Sum {
-    reached: u32,
-    of: u32,
+pub struct Sum {
+    pub reached: u32,
+    pub of: u32,
+}
+
+/// What came of one conversation, or of one thing that is worth marks.
+pub struct Row {
+    pub part: &'static str,
+    pub title: String,
+    pub marks: u32,
+    pub of: u32,
+    /// The name of the mistake, and its sentence; or else what was heard.
+    pub mistake: String,
+    /// The difference, as it is printed.
+    pub shown: String,
 }
 
 impl Sum {
-    fn add(&mut self, marks: u32, is_reached: bool) {
+    /// Adds what these marks are worth.
+    pub fn add(&mut self, marks: u32, is_reached: bool) {
         self.of += marks;
         self.reached += if is_reached { marks } else { 0 };
     }
@@ -38,35 +50,56 @@ impl Sum {
 /// # Errors
 /// When it could not be played.
 pub fn mark(marking: &Marking) -> Result<bool, String> {
+    mark_rows(marking).map(|rows| rows.iter().all(|row| row.marks == row.of))
+}
+
+/// Does the same, and returns what came of each thing that is worth marks.
+///
+/// # Errors
+/// When it could not be played.
+pub fn mark_rows(marking: &Marking) -> Result<Vec<Row>, String> {
     let assignment = Assignment::read(&marking.whose)?;
     println!("{}   {}", assignment.title, assignment.student);
     for (name, value) in &assignment.parameters.0 {
         println!("  {name} = {value}");
     }
-    let mut parts = Vec::new();
+    let (mut parts, mut rows) = (Vec::new(), Vec::new());
     if !assignment.public.is_empty() || assignment.unbroken > 0 {
         let template = assignment.template(marking.start.as_deref())?;
         let options = options(&assignment, template, marking.patience);
-        parts.push(("public", play_part(&assignment.public, &options)?));
+        parts.push(("public", play_part("public", &assignment.public, &options, &mut rows)?));
         for (name, conversations) in
             [("hidden", &assignment.hidden), ("in class", &assignment.class)]
         {
             if !conversations.is_empty() {
-                parts.push((name, play_part(conversations, &options)?));
+                parts.push((name, play_part(name, conversations, &options, &mut rows)?));
             }
         }
         if assignment.unbroken > 0 {
-            parts.push(("unbroken", play_base(&assignment, &options)));
+            parts.push(("unbroken", play_base(&assignment, &options, &mut rows)));
         }
     }
     if assignment.each_caught + assignment.each_hidden_caught + assignment.right_one > 0 {
-        parts.push(("your own", play_own(&assignment, marking.patience)?));
+        parts.push(("your own", own::play(&assignment, marking.patience, &mut rows)?));
     }
-    Ok(print_sums(&assignment, &parts))
+    print_sums(&assignment, &parts);
+    Ok(rows)
+}
+
+/// Plays the public conversations only.
+///
+/// # Errors
+/// When they could not be played.
+pub fn public_rows(marking: &Marking) -> Result<Vec<Row>, String> {
+    let assignment = Assignment::read(&marking.whose)?;
+    let template = assignment.template(marking.start.as_deref())?;
+    let (options, mut rows) = (options(&assignment, template, marking.patience), Vec::new());
+    play_part("public", &assignment.public, &options, &mut rows)?;
+    Ok(rows)
 }
 
 /// How the conversations are played.
-fn options(assignment: &Assignment, template: Template, patience: Duration) -> Options {
+pub fn options(assignment: &Assignment, template: Template, patience: Duration) -> Options {
     Options {
         client: template.clone(),
         against: Against::Started(template),
@@ -80,7 +113,12 @@ fn options(assignment: &Assignment, template: Template, patience: Duration) -> O
 
 /// Plays conversations and prints what came of each. Only the first section with a difference shows its
 /// differences: each is to be green before the next.
-fn play_part(conversations: &[Conversation], options: &Options) -> Result<Sum, String> {
+fn play_part(
+    part: &'static str,
+    conversations: &[Conversation],
+    options: &Options,
+    rows: &mut Vec<Row>,
+) -> Result<Sum, String> {
     let (mut sum, mut section, mut first_red) = (Sum::default(), "", None);
     let outcomes = files::play_all(conversations, options);
     let absent: Vec<&str> = outcomes.iter().filter_map(|(_, outcome)| absence(outcome)).collect();
@@ -98,6 +136,7 @@ fn play_part(conversations: &[Conversation], options: &Options) -> Result<Sum, S
         sum.add(*marks, difference.is_none());
         let (word, reached) = if difference.is_none() { ("ok  ", *marks) } else { ("FAIL", 0) };
         println!("    {word}  {reached}/{marks}  {title}");
+        rows.push(row(part, title, reached, *marks, difference.as_ref(), file));
         let Some(difference) = difference else { continue };
         if *first_red.get_or_insert(section) == section {
             println!("{}", indented(&files::show(file, &difference)));
@@ -106,6 +145,26 @@ fn play_part(conversations: &[Conversation], options: &Options) -> Result<Sum, S
         }
     }
     Ok(sum)
+}
+
+/// What came of it: all is well without a difference, which stands in this file.
+pub fn row(
+    part: &'static str,
+    title: &str,
+    marks: u32,
+    of: u32,
+    difference: Option<&Difference>,
+    file: &str,
+) -> Row {
+    let mistake = |found: &Difference| found.mistake.clone().unwrap_or(found.heard.clone());
+    Row {
+        part,
+        title: title.to_owned(),
+        marks,
+        of,
+        mistake: difference.map(mistake).unwrap_or_default(),
+        shown: difference.map(|found| files::show(file, found)).unwrap_or_default(),
+    }
 }
 
 /// Why the program was not there, if it was not.
@@ -120,7 +179,7 @@ fn absence(outcome: &Outcome) -> Option<&str> {
 }
 
 /// The difference that costs the marks, if there is one.
-fn difference(line: usize, outcome: Outcome) -> Option<Difference> {
+pub fn difference(line: usize, outcome: Outcome) -> Option<Difference> {
     let told = |line, heard: String, mistake: Option<&str>| {
         let (sent, expected) = (String::new(), "that it can be played".to_owned());
         Some(Difference { line, sent, expected, heard, mistake: mistake.map(str::to_owned) })
@@ -136,7 +195,7 @@ fn difference(line: usize, outcome: Outcome) -> Option<Difference> {
 }
 
 /// Plays what the documents show: what worked before must still work.
-fn play_base(assignment: &Assignment, options: &Options) -> Sum {
+fn play_base(assignment: &Assignment, options: &Options, rows: &mut Vec<Row>) -> Sum {
     let mut sum = Sum::default();
     let mut conversations = Vec::new();
     for name in ["README.md", "docs/conversations.md", "docs/tour.md", "docs/labs"] {
@@ -148,98 +207,23 @@ fn play_base(assignment: &Assignment, options: &Options) -> Sum {
     }
     conversations.retain(|conversation| !conversation.todo && !conversation.tests_a_client());
     let outcomes = files::play_all(&conversations, options);
-    let mut is_whole = true;
+    let mut first = None;
     for (index, outcome) in outcomes {
         if let Outcome::Failed(difference) = outcome {
             println!("\n  This worked before:");
             println!("{}", indented(&files::show(&conversations[index].file, &difference)));
-            is_whole = false;
+            first.get_or_insert((difference, &conversations[index].file));
         }
     }
-    sum.add(assignment.unbroken, is_whole);
+    sum.add(assignment.unbroken, first.is_none());
+    let (difference, file) = first.as_ref().map_or((None, ""), |(d, file)| (Some(d), file));
+    let title = "what worked before";
+    rows.push(row("unbroken", title, sum.reached, sum.of, difference, file));
     sum
 }
 
-/// Plays the student's own conversations: they must pass with the right program, and what they find
-/// in the broken ones counts.
-fn play_own(assignment: &Assignment, patience: Duration) -> Result<Sum, String> {
-    println!("\n  Your own conversations");
-    let (mut sum, mut good) = (Sum::default(), Vec::new());
-    let Some(right) = broken::right(assignment)? else {
-        for wrong in assignment.own().into_iter().filter_map(Result::err) {
-            println!("    FAIL  {wrong}");
-        }
-        println!("    your teacher plays them");
-        return Ok(sum);
-    };
-    let right = options(assignment, right.template.clone(), patience);
-    for read in assignment.own() {
-        match read {
-            Ok(conversations) => good.extend(keep_right(conversations, &right)),
-            Err(wrong) => println!("    FAIL  {wrong}"),
-        }
-    }
-    if assignment.right_one > 0 {
-        let first = good.first().map_or("none passes".into(), |first| name_of(&first.file));
-        let (word, marks) = (if good.is_empty() { "FAIL" } else { "ok  " }, assignment.right_one);
-        sum.add(marks, !good.is_empty());
-        println!("    {word}    {}/{marks}  {first}", sum.reached);
-    }
-    for patch in broken::patches(assignment) {
-        let found = catch(assignment, &patch, &good, patience)?;
-        let (name, marks) = (&patch.name, patch.marks);
-        sum.add(marks, found.is_some());
-        match found {
-            Some(place) => println!("    caught  {marks}/{marks}  {name}: {place}"),
-            None => println!("    missed  0/{marks}  {name}"),
-        }
-    }
-    Ok(sum)
-}
-
-/// The place where one of these conversations differs from the program with this mistake.
-fn catch(
-    assignment: &Assignment,
-    patch: &Patch,
-    good: &[Conversation],
-    patience: Duration,
-) -> Result<Option<String>, String> {
-    if good.is_empty() {
-        return Ok(None);
-    }
-    let broken = broken::make(assignment, patch)?;
-    let options = options(assignment, broken.template.clone(), patience);
-    let outcomes = files::play_all(good, &options);
-    Ok(outcomes.iter().find_map(|(index, outcome)| match outcome {
-        Outcome::Failed(difference) => {
-            Some(format!("{}:{}", name_of(&good[*index].file), difference.line))
-        }
-        Outcome::Passed | Outcome::Unchecked(_) | Outcome::Skipped(_) | Outcome::NoServer(..) => {
-            None
-        }
-    }))
-}
-
-/// Those conversations that pass with the right program; a line for each other one.
-fn keep_right(conversations: Vec<Conversation>, right: &Options) -> Vec<Conversation> {
-    let outcomes = files::play_all(&conversations, right);
-    let mut good = Vec::new();
-    for ((_, outcome), conversation) in outcomes.into_iter().zip(conversations) {
-        let (file, line) = (conversation.file.clone(), conversation.line);
-        match difference(line, outcome) {
-            None => good.push(conversation),
-            Some(difference) => println!(
-                "    FAIL  {}: the right program says something else, so that it catches nothing\n{}",
-                name_of(&file),
-                indented(&files::show(&file, &difference))
-            ),
-        }
-    }
-    good
-}
-
 /// Prints a line for each part, and the total.
-fn print_sums(assignment: &Assignment, parts: &[(&str, Sum)]) -> bool {
+fn print_sums(assignment: &Assignment, parts: &[(&str, Sum)]) {
     let mut total = Sum::default();
     println!();
     for (name, Sum { reached, of }) in parts.iter().filter(|(_, sum)| sum.of > 0) {
@@ -254,13 +238,14 @@ fn print_sums(assignment: &Assignment, parts: &[(&str, Sum)]) -> bool {
         println!("  in class    -/{}", assignment.in_class);
     }
     println!("  total     {:3}/{}", total.reached, total.of);
-    total.reached == total.of
 }
 
-fn name_of(file: &str) -> String {
+/// A file's name without its folders.
+pub fn name_of(file: &str) -> String {
     Path::new(file).file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-fn indented(text: &str) -> String {
+/// The text four columns further to the right.
+pub fn indented(text: &str) -> String {
     text.lines().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
 }

@@ -58,7 +58,10 @@ pub fn pack(mut marking: Marking) -> Result<bool, String> {
 }
 
 /// Adds the files of a folder, and of the folders in it; `above` is the path to it within the zip.
-fn collect(folder: &Path, above: &str, files: &mut Vec<File>) -> Result<(), String> {
+///
+/// # Errors
+/// When something cannot be read, or there is too much of it.
+pub fn collect(folder: &Path, above: &str, files: &mut Vec<File>) -> Result<(), String> {
     let entries = fs::read_dir(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
     let mut entries: Vec<_> = entries.flatten().collect();
     entries.sort_by_key(fs::DirEntry::file_name);

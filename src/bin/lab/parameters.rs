@@ -36,7 +36,7 @@ impl Parameters {
 }
 
 /// FNV-1a, and its bits once more mixed, since the lowest of them choose.
-fn hash(text: &str) -> u64 {
+pub fn hash(text: &str) -> u64 {
     let step = |hash: u64, octet: u8| (hash ^ u64::from(octet)).wrapping_mul(0x0100_0000_01b3);
     let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325, step);
     let mixed = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
