@@ -24,7 +24,7 @@ fn server(tapes: &Tree, flags: &str) -> Server {
     fs::write(tree.add("nuce.edu.vn/toan").join("password"), LETTERS).unwrap();
     let record = tapes.root().display();
     let flags = format!("--submission 127.0.0.1:0 --record {record} {flags}");
-    Server::start_after("export RUST_LOG=trace", tree, &flags)
+    Server::start_logging("trace", tree, &flags)
 }
 
 /// The response that logs in `user`.

@@ -57,8 +57,9 @@ mod tests {
         let gone = tree.root().join("gone");
         for (root, why) in [(tree.root(), "has no mailbox; "), (&gone, "cannot read ")] {
             let error = inspect(&MailboxTree::new(root, "localhost", false)).unwrap_err();
-            let advice = format!("mkdir -p {}/example.com/you", root.display());
-            assert!(error.contains(why) && error.ends_with(&advice), "{error}");
+            let folder = root.join("example.com").join("you").display().to_string();
+            assert!(error.contains(why) && error.contains("mkdir "), "{error}");
+            assert!(error.ends_with(&folder), "{error}");
         }
     }
 
