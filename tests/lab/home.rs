@@ -1,13 +1,10 @@
 //! `lab` finds the server and the mailboxes, with and without a project around it.
 
 use std::fs;
-use std::io::ErrorKind;
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::thread;
 
 use crate::common::{BINARY, Tree};
-use crate::{LAB, write};
+use crate::{LAB, lab_copy, write};
 
 const CONVERSATION: &str = "S: 220 *\nC: VRFY only-here\nS: 250 <only-here@a.vn>\n";
 
@@ -74,16 +71,5 @@ fn play(program: &Tree, current: &Tree, file: &Path) -> (Option<i32>, String) {
 }
 
 fn play_in(program: &Tree, current: &Path, file: &Path) -> (Option<i32>, String) {
-    let lab = program.root().join(Path::new(LAB).file_name().unwrap());
-    let mut command = Command::new(lab);
-    command.arg("play").arg(file).current_dir(current).stdin(Stdio::null());
-    let output = loop {
-        match command.output() {
-            // Another test forked while the copy was written, and still holds it open for writing.
-            Err(e) if e.kind() == ErrorKind::ExecutableFileBusy => thread::yield_now(),
-            output => break output.unwrap(),
-        }
-    };
-    let said = [output.stdout, output.stderr].concat();
-    (output.status.code(), String::from_utf8(said).unwrap())
+    lab_copy(program, current, &["play", file.to_str().unwrap()])
 }

@@ -15,8 +15,10 @@ mod trees;
 mod vietnamese;
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
 
 use common::{BINARY, Tree};
 
@@ -26,6 +28,21 @@ const LAB: &str = env!("CARGO_BIN_EXE_lab");
 /// Runs lab with these arguments, and gives its status and what it said.
 fn lab(args: &[&str]) -> (Option<i32>, String) {
     let output = Command::new(LAB).args(args).stdin(Stdio::null()).output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8(said).unwrap())
+}
+
+/// Runs the copy of lab in `program` with these arguments and this current folder.
+fn lab_copy(program: &Tree, current: &Path, args: &[&str]) -> (Option<i32>, String) {
+    let mut command = Command::new(program.root().join(Path::new(LAB).file_name().unwrap()));
+    command.args(args).current_dir(current).stdin(Stdio::null());
+    let output = loop {
+        match command.output() {
+            // Another test forked while the copy was written, and still holds it open for writing.
+            Err(e) if e.kind() == ErrorKind::ExecutableFileBusy => thread::yield_now(),
+            output => break output.unwrap(),
+        }
+    };
     let said = [output.stdout, output.stderr].concat();
     (output.status.code(), String::from_utf8(said).unwrap())
 }

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::common::{Server, Tree, wait_until};
+use crate::common::{Client, Server, Tree, wait_until};
 use crate::{LAB, lab, play, play_text, write};
 
 #[test]
@@ -40,6 +40,19 @@ fn a_recorded_session_can_be_played() {
     assert!(said.ends_with("6 passed, 0 failed\n"), "{said}");
 }
 
+/// What is recorded of a session in which the client says this; the folder is empty again.
+fn recorded(tapes: &Tree, mut client: Client, session: &str) -> String {
+    client.send(session);
+    client.close_write();
+    client.rest();
+    let paths: Vec<_> =
+        fs::read_dir(tapes.root()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let [path] = &paths[..] else { panic!("one recording: {paths:?}") };
+    let text = fs::read_to_string(path).unwrap();
+    fs::remove_file(path).unwrap();
+    text
+}
+
 #[test]
 fn a_recorded_pop3_session_can_be_played_and_holds_no_password() {
     let (tapes, tree) = (Tree::empty(), Tree::new());
@@ -56,15 +69,7 @@ fn a_recorded_pop3_session_can_be_played_and_holds_no_password() {
     let plain = "USER hung\r\nPASS secret\r\nLIST\r\nUIDL 1\r\nRETR 1\r\nDELE 1\r\nQUIT\r\n";
     let mut texts = Vec::new();
     for session in [odd.as_str(), plain] {
-        let mut client = server.connect_pop3();
-        client.send(session);
-        client.close_write();
-        client.rest();
-        for entry in fs::read_dir(tapes.root()).unwrap() {
-            let path = entry.unwrap().path();
-            texts.push(fs::read_to_string(&path).unwrap());
-            fs::remove_file(path).unwrap();
-        }
+        texts.push(recorded(&tapes, server.connect_pop3(), session));
     }
     assert!(!server.log().contains("secret"), "{}", server.log());
     let [odd, plain] = &texts[..] else { panic!("two recordings: {texts:?}") };
@@ -101,15 +106,7 @@ fn a_recorded_session_with_auth_can_be_played_and_holds_no_password() {
     );
     let mut texts = Vec::new();
     for session in [whole, asked, odd] {
-        let mut client = server.connect_submission();
-        client.send(session);
-        client.close_write();
-        client.rest();
-        for entry in fs::read_dir(tapes.root()).unwrap() {
-            let path = entry.unwrap().path();
-            texts.push(fs::read_to_string(&path).unwrap());
-            fs::remove_file(path).unwrap();
-        }
+        texts.push(recorded(&tapes, server.connect_submission(), &session));
     }
     let password = "file: nuce.edu.vn/hung/password = *\n";
     for text in &texts {
