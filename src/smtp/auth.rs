@@ -20,6 +20,10 @@ impl<R: Read, W: Write> Conversation<'_, R, W> {
         mechanism: Mechanism,
         response: Option<Password>,
     ) -> Result<Reply, Ended> {
+        let parse = match mechanism {
+            Mechanism::Plain => plain::parse,
+            Mechanism::Unknown => return Ok(reply::UNKNOWN_MECHANISM),
+        };
         let response = match response {
             Some(response) => response,
             None => match self.hear_response()? {
@@ -27,12 +31,7 @@ impl<R: Read, W: Write> Conversation<'_, R, W> {
                 Err(refusal) => return Ok(refusal),
             },
         };
-        let parsed = match mechanism {
-            Mechanism::Plain => plain::parse(&response),
-            // The table does not let it come so far.
-            Mechanism::Unknown => return Ok(reply::UNKNOWN_MECHANISM),
-        };
-        let plain::Credentials { user, password } = match parsed {
+        let plain::Credentials { user, password } = match parse(&response) {
             Ok(credentials) => credentials,
             Err(wrong) => return Ok(reply::not_plain(wrong)),
         };

@@ -126,10 +126,7 @@ impl State {
             }
 
             (Greeted(greeting), Command::Auth(mechanism, response)) if greeting.extended => {
-                match mechanism {
-                    Mechanism::Plain => Step::LogIn(Greeted(greeting), mechanism, response),
-                    Mechanism::Unknown => Step::Reply(Greeted(greeting), reply::UNKNOWN_MECHANISM),
-                }
+                Step::LogIn(Greeted(greeting), mechanism, response)
             }
             (state @ (Connected | Greeted(_)), Command::Auth(..)) => {
                 Step::Reply(state, reply::WANT_EHLO)
