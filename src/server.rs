@@ -21,7 +21,7 @@ use crate::mailboxes::MailboxTree;
 use crate::pool::{Load, Pool};
 use crate::relay::{self, Runner};
 use crate::session_limit::{Admission, SessionLimit};
-use crate::smtp::{Access, Context};
+use crate::smtp::Access;
 use crate::{pop3, smtp};
 
 /// How long a client waits for a free thread. It is not zero: a thread that has just sent 221 is free
@@ -237,6 +237,15 @@ impl Port {
         trace!("[{session}] the session has ended; its thread is free");
     }
 
+    /// Who may send mail on this port, as a client finds it that is on this machine or elsewhere.
+    fn access(&self, trusted: bool) -> Access {
+        match self.protocol {
+            Protocol::Submission if trusted => Access::Users,
+            Protocol::Submission => Access::UsersHere,
+            Protocol::Smtp | Protocol::Pop3 => Access::Everybody,
+        }
+    }
+
     /// Lets the protocol of this port converse with a client.
     ///
     /// # Errors
@@ -246,7 +255,9 @@ impl Port {
         let Common { config, mailboxes, guesses, stop, .. } = &*self.common;
         let (busy, threads) = (self.load.busy(), self.load.threads);
         let (stop, load) = (Arc::clone(stop), Arc::clone(&self.load));
-        let (client, local) = (address.ip(), stream.local_addr()?.ip());
+        let client = address.ip();
+        let trusted = config.is_trusted(client, stream.local_addr()?.ip());
+        let logins = Logins::new(session, client, mailboxes, guesses, login::PENALTY);
         // Each protocol has its deadline, and the wire borrows it. Declared here and filled below: what is
         // declared first lives longest.
         let (deadline, wire);
@@ -255,21 +266,14 @@ impl Port {
                 info!("[{session}] {address} connected, {busy} of {threads} threads busy");
                 deadline = Deadline::new(config.timeout, load, stop);
                 wire = Wire::new(stream, &deadline)?;
-                let trusted = config.is_trusted(client, local);
-                let access = match self.protocol {
-                    Protocol::Submission if trusted => Access::Users,
-                    Protocol::Submission => Access::UsersHere,
-                    Protocol::Smtp | Protocol::Pop3 => Access::Everybody,
-                };
-                let logins = Logins::new(session, client, mailboxes, guesses, login::PENALTY);
-                let deadline = &deadline;
-                let context = Context {
+                let access = self.access(trusted);
+                let context = smtp::Context {
                     session,
                     client,
                     trusted,
                     config,
                     mailboxes,
-                    deadline,
+                    deadline: &deadline,
                     access,
                     logins,
                 };
@@ -286,13 +290,12 @@ impl Port {
                 let context = pop3::Context {
                     session,
                     client,
-                    local,
+                    trusted,
                     config,
                     mailboxes,
                     deadline: &deadline,
                     wire: Some(&wire),
-                    guesses,
-                    penalty: login::PENALTY,
+                    logins,
                 };
                 let mut conversation = pop3::Conversation::new(&wire, &wire, context);
                 let ended = conversation.run();

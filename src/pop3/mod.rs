@@ -23,7 +23,7 @@ use crate::channel::wire::{Deadline, Late, Wire};
 use crate::channel::{Channel, Ended};
 use crate::config::Config;
 use crate::counted::counted;
-use crate::login::{Guesses, Login, Logins, Password};
+use crate::login::{Login, Logins, Password};
 use crate::mailboxes::{Absent, Mailbox, MailboxTree, Maildrop, StoredMessage};
 
 /// So many refusals in a row end the session, without an update.
@@ -39,18 +39,16 @@ const SHORTEST_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 pub struct Context<'a> {
     /// The session's number in the log.
     pub session: u64,
-    /// The address that the client has, and the one at which it reaches this server.
+    /// The client's address.
     pub client: IpAddr,
-    pub local: IpAddr,
+    /// Whether the client is on this machine, or as good as that.
+    pub trusted: bool,
     pub config: &'a Config,
     pub mailboxes: &'a MailboxTree,
     pub deadline: &'a Deadline,
     /// The client's socket; a test may have none.
     pub wire: Option<&'a Wire<'a>>,
-    /// The passwords that are tried now, by this client and all others.
-    pub guesses: &'a Guesses,
-    /// How long the refusal of a wrong password waits.
-    pub penalty: Duration,
+    pub logins: Logins<'a>,
 }
 
 /// The conversation with one client.
@@ -61,7 +59,6 @@ pub struct Conversation<'a, R: Read, W: Write> {
     errors: usize,
     /// The commands before the login.
     commands: usize,
-    logins: Logins<'a>,
 }
 
 /// The time for one line of a client: that of SMTP, but not less than RFC 1939 §3 asks for.
@@ -71,11 +68,9 @@ pub fn timeout(config: &Config) -> Duration {
 
 impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
     pub fn new(reader: R, writer: W, context: Context<'a>) -> Self {
-        let Context { session, client, config, mailboxes, guesses, penalty, .. } = context;
-        let logins = Logins::new(session, client, mailboxes, guesses, penalty);
-        let transcript = Transcript::begin(session, config, Some("port: pop3"));
+        let transcript = Transcript::begin(context.session, context.config, Some("port: pop3"));
         let channel = Channel::new(reader, writer, transcript, context.deadline);
-        Conversation { context, channel, errors: 0, commands: 0, logins }
+        Conversation { context, channel, errors: 0, commands: 0 }
     }
 
     /// Serves the client up to the last reply, which [`Conversation::close`] may still have to send.
@@ -110,7 +105,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
 
     /// Hears one command and answers it.
     fn turn(&mut self, state: State) -> Result<State, Ended> {
-        let Context { session, client, local, config, .. } = self.context;
+        let Context { session, client, trusted, config, .. } = self.context;
         if let State::Authorization { .. } = state {
             if self.commands == MAX_COMMANDS {
                 return Err(self.send_last(&reply::too_many_commands(MAX_COMMANDS)));
@@ -121,7 +116,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
         let parsed = command::parse(&heard, config);
         self.note_heard(&parsed, state.name());
         let command = match parsed {
-            Ok(Command::User(_) | Command::Pass(_)) if !config.is_trusted(client, local) => {
+            Ok(Command::User(_) | Command::Pass(_)) if !trusted => {
                 let how = format_args!("--trust {client} allows it");
                 self.channel.transcript.warn(format_args!("no login from another machine: {how}"));
                 return self.answer(state, &reply::ANOTHER_MACHINE);
@@ -176,7 +171,7 @@ impl<'a, R: Read, W: Write> Conversation<'a, R, W> {
     /// The reply that refuses the login.
     fn check(&mut self, user: &str, password: &Password) -> Result<Mailbox, Reply> {
         let deadline = self.context.deadline;
-        match self.logins.check(user, password, deadline).map_err(reply::cannot_open)? {
+        match self.context.logins.check(user, password, deadline).map_err(reply::cannot_open)? {
             Login::Right(mailbox) => Ok(mailbox),
             Login::Wrong => Err(reply::WRONG_PASSWORD),
             Login::WrongTooOften => Err(reply::WRONG_PASSWORD.and_close()),

@@ -73,18 +73,11 @@ fn the_time_of_a_message_ends_with_it() {
     let store = store();
     let Store { config, mailboxes, .. } = &store;
     let client = IpAddr::from([127, 0, 0, 1]);
-    let (guesses, penalty) = (&Guesses::default(), Duration::ZERO);
-    let context = Context {
-        session: 1,
-        client,
-        local: client,
-        config,
-        mailboxes,
-        deadline,
-        wire: None,
-        guesses,
-        penalty,
-    };
+    let guesses = Guesses::default();
+    let logins = Logins::new(1, client, mailboxes, &guesses, Duration::ZERO);
+    let (trusted, wire) = (true, None);
+    let context =
+        Context { session: 1, client, trusted, config, mailboxes, deadline, wire, logins };
     let input = [LOG_IN, b"RETR 1\r\nQUIT\r\n"].concat();
     Conversation::new(&input[..], std::io::sink(), context).run();
     // So short a message may take four times the 20 ms.

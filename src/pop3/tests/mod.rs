@@ -18,6 +18,7 @@ use std::net::IpAddr;
 use super::*;
 use crate::channel::MAX_HELD;
 use crate::channel::wire::StopFlag;
+use crate::login::Guesses;
 use crate::testing::{
     Parts, Random, Store, Tree, Writes, arrows_in, assert_complete, columns, config, first_word,
     matches, play, sessions, text, verbs_in,
@@ -69,9 +70,10 @@ fn run_from(client: IpAddr, store: &Store, reader: impl Read, writer: impl Write
     let Store { config, mailboxes, .. } = store;
     let local = IpAddr::from([198, 51, 100, 1]);
     let deadline = &Deadline::patient(Duration::from_secs(1), StopFlag::default());
-    let (wire, guesses, penalty) = (None, &Guesses::default(), Duration::ZERO);
+    let (wire, guesses, trusted) = (None, &Guesses::default(), config.is_trusted(client, local));
+    let logins = Logins::new(1, client, mailboxes, guesses, Duration::ZERO);
     let context =
-        Context { session: 1, client, local, config, mailboxes, deadline, wire, guesses, penalty };
+        Context { session: 1, client, trusted, config, mailboxes, deadline, wire, logins };
     let mut conversation = Conversation::new(reader, writer, context);
     let ended = conversation.run();
     matches!(conversation.close(ended), Ended::Done)
