@@ -57,6 +57,7 @@ fn what_keeps_the_server_from_starting_is_one_line_that_says_what_to_do() {
     let taken = taken.local_addr().unwrap().to_string();
     let (full, empty) = (Tree::new(), Tree::empty());
     let (full, empty) = (full.root().to_str().unwrap(), empty.root().to_str().unwrap());
+    let mkdir = if cfg!(windows) { "mkdir " } else { "mkdir -p" };
     for (flags, status, advice) in [
         (&["--mailboxes", full, "--listen", &taken][..], 1, "is taken"),
         (
@@ -66,8 +67,8 @@ fn what_keeps_the_server_from_starting_is_one_line_that_says_what_to_do() {
         ),
         (&["--mailboxes", full, "--listen", "127.0.0.1"], 1, "--listen 127.0.0.1:2525"),
         (&["--mailboxes", full, "--listen", "127.0.0.1:99999"], 1, "--listen 127.0.0.1:2525"),
-        (&["--mailboxes", empty], 1, "mkdir -p"),
-        (&["--mailboxes", "no/such/tree"], 1, "mkdir -p"),
+        (&["--mailboxes", empty], 1, mkdir),
+        (&["--mailboxes", "no/such/tree"], 1, mkdir),
         (&["--mailboxes", full, "--record", "Cargo.toml"], 1, "name another"),
         (&["--mailbox", full], 2, "--help"),
         (&["--threads", "0"], 2, "from 1 to 10000"),

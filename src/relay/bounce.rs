@@ -31,7 +31,7 @@ pub fn report(
         let (reasons, path) = (lines.collect::<String>(), message.path.display());
         warn!("{path} is kept in cur, nobody can be told: {}", reasons.trim_end().escape_debug());
         let recipients: Vec<Address> = failed.iter().map(|(to, _)| to.clone()).collect();
-        return message.copy(&recipients, &reasons, "cur");
+        return message.keep(&recipients, &reasons);
     };
     let mut report = mailboxes.deliver(&[sender])?;
     let head = head(message, failed, report.id(), hostname);

@@ -137,7 +137,7 @@ impl<'a> Work<'a> {
         // The hops were tried once, for all messages that are due: none of them gets a try of its own.
         let text = format!("takes no mail now: {why}");
         while let Some(message) = self.next()? {
-            self.settle(&message, domain, Err(Reply { code: NO_REPLY, text: text.clone() }));
+            self.settle(message, domain, Err(Reply { code: NO_REPLY, text: text.clone() }));
         }
         Err(why)
     }
@@ -208,8 +208,9 @@ impl<'a> Work<'a> {
             let sent =
                 text.and_then(|(text, size)| sender.send(reverse_path, recipients, size, text));
             let ended_by = sent.as_ref().err().cloned();
-            let shown = self.settle(&message, &who, sent);
-            info!("[q{}] {} from {reverse_path}: {shown}", sender.number, path.display());
+            let what = format!("{} from {reverse_path}", path.display());
+            let shown = self.settle(message, &who, sent);
+            info!("[q{}] {what}: {shown}", sender.number);
             sending.fetch_sub(1, Ordering::Relaxed);
             match ended_by.map_or_else(|| sender.reset(), Err) {
                 Ok(()) => {}
@@ -228,7 +229,7 @@ impl<'a> Work<'a> {
 
     /// Takes off a message each recipient who has it, or whose failure was reported; without recipients
     /// it leaves its queue. The replies came from `who`. Gives what the next hop did, for the log.
-    fn settle(&self, message: &Queued, who: &str, sent: Result<Vec<Reply>, Reply>) -> String {
+    fn settle(&self, message: Queued, who: &str, sent: Result<Vec<Reply>, Reply>) -> String {
         let Runner { mailboxes, config, schedule, .. } = self.runner;
         let replies = sent.unwrap_or_else(|reply| vec![reply; message.recipients.len()]);
         let (mut later, mut failed, mut shown) = (Vec::new(), Vec::new(), Vec::new());
@@ -242,19 +243,20 @@ impl<'a> Work<'a> {
                 500.. => failed.push((recipient, why)),
             }
         }
-        let told = bounce::report(message, &failed, mailboxes, &config.hostname);
+        let told = bounce::report(&message, &failed, mailboxes, &config.hostname);
         if told.is_err() {
             // They are tried again. Who has the message gets no second one meanwhile.
             later.extend(failed.into_iter().map(|(recipient, _)| recipient));
         }
+        let path = message.path.clone();
         let settled = match later.len() {
             0 => message.remove(),
             // It stays as it is, and so is tried again.
             count if count == message.recipients.len() => Ok(()),
-            _ => message.copy(&later, "", "new"),
+            _ => message.shorten(&later),
         };
         if settled.is_err() {
-            error!("{} stays as it is, and is sent again", message.path.display());
+            error!("{} stays as it is, and is sent again", path.display());
         }
         shown.join(", ")
     }
