@@ -8,14 +8,14 @@ use std::path::Path;
 
 use super::look;
 
-/// The octets of a note that are looked at.
-const MAX_NOTE: u64 = 1024;
+/// The most octets of a note. What is longer is an error: a line that is cut would say something else.
+const MAX_NOTE: u64 = 64 * 1024;
 
 /// Reads the first line of the note at `path`, in UTF-8 and without the blanks at its end. `None`:
 /// there is no such file (a folder, for example), or nothing on its first line.
 ///
 /// # Errors
-/// When the file is there and cannot be read, or is a link.
+/// When the file is there and cannot be read, is too long, or is a link.
 pub fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     let text = read_text(path)?;
     let line = text.split(|&b| b == b'\n').next().unwrap_or_default().trim_ascii_end();
@@ -44,7 +44,10 @@ fn read_text(path: &Path) -> io::Result<Vec<u8>> {
 fn read_beginning(path: &Path) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
     let (file, _) = look::open_file(path)?;
-    file.take(MAX_NOTE).read_to_end(&mut content)?;
+    let octets = file.take(MAX_NOTE + 1).read_to_end(&mut content)?;
+    if octets as u64 > MAX_NOTE {
+        return Err(io::Error::new(ErrorKind::InvalidData, "it is longer than 65,536 octets"));
+    }
     Ok(content)
 }
 
@@ -109,10 +112,14 @@ mod tests {
     }
 
     #[test]
-    fn only_so_many_octets_are_looked_at() {
+    fn a_note_that_is_too_long_is_an_error_and_not_cut() {
+        let tree = Tree::empty();
+        let path = tree.root().join("note");
         let most = usize::try_from(MAX_NOTE).unwrap();
-        let line = read_back(&vec![b'x'; 2 * most]).unwrap();
-        assert_eq!(line.len(), most);
+        fs::write(&path, vec![b'x'; most]).unwrap();
+        assert_eq!(read(&path).unwrap().unwrap().len(), most);
+        fs::write(&path, vec![b'x'; most + 1]).unwrap();
+        assert!(read(&path).is_err() && read_lines(&path).is_err());
     }
 
     #[test]

@@ -93,21 +93,28 @@ impl MailboxTree {
 }
 
 impl Queue {
-    /// The next hops of the domain, in the order in which they are tried.
+    /// The next hops of the domain, in the order in which they are tried. A line that begins with `#` is
+    /// a comment.
     ///
     /// # Errors
-    /// One line that says what to do, if there is none.
+    /// One line that says what to mend, if there is none, or anything else among them.
     pub fn next_hops(&self) -> Result<Vec<String>, String> {
         let path = self.mailbox.folder.with_file_name(NEXT_HOP);
-        let mut hops = note::read_lines(&path).unwrap_or_default();
-        hops.retain(|line| {
+        let mut hops = note::read_lines(&path).map_err(|e| at(&path, e).to_string())?;
+        hops.retain(|line| !line.starts_with('#'));
+        let is_hop = |line: &String| {
             let port = line.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
             port.is_some() && line.bytes().all(|octet| octet.is_ascii_graphic())
-        });
-        if hops.is_empty() {
-            return Err(format!("{} has no line such as 127.0.0.1:2526", path.display()));
+        };
+        match hops.iter().find(|line| !is_hop(line)) {
+            Some(line) => {
+                Err(format!("{}: {line:?} is no host:port such as 127.0.0.1:2526", path.display()))
+            }
+            None if hops.is_empty() => {
+                Err(format!("{} has no line such as 127.0.0.1:2526", path.display()))
+            }
+            None => Ok(hops),
         }
-        Ok(hops)
     }
 
     /// Counts the messages, and lists those that are due, the one that is due for longest last: one that
@@ -586,7 +593,7 @@ mod tests {
     }
 
     #[test]
-    fn next_hops_are_read_as_any_editor_writes_them_and_the_rest_is_left_out() {
+    fn next_hops_are_read_as_any_editor_writes_them_and_a_line_that_is_none_is_an_error() {
         let (tree, mailboxes, queue) = queue(&["lan"]);
         let path = tree.root().join("b.vn/next-hop");
         for (content, hops) in [
@@ -598,11 +605,20 @@ mod tests {
             assert_eq!(queue.next_hops().unwrap(), hops);
             assert!(wrong(&mailboxes).is_empty());
         }
-        let rubbish = "rubbish\n".repeat(10);
-        for content in ["", "\r\n", "a.vn", "a.vn:x", "a:70000", "a b:25", "\u{1b}:25", &rubbish] {
+        let long = "a:25\n".repeat(20_000);
+        for (content, what) in [
+            ("", "next-hop has no line such as 127.0.0.1:2526"),
+            ("# none\r\n", "next-hop has no line such as 127.0.0.1:2526"),
+            ("a.vn:25\na.vn", "next-hop: \"a.vn\" is no host:port such as 127.0.0.1:2526"),
+            ("a.vn:x\na.vn:25", "next-hop: \"a.vn:x\" is no host:port such as 127.0.0.1:2526"),
+            ("a:70000", "next-hop: \"a:70000\" is no host:port such as 127.0.0.1:2526"),
+            ("a b:25", "next-hop: \"a b:25\" is no host:port such as 127.0.0.1:2526"),
+            ("\u{1b}:25", "next-hop: \"\\u{1b}:25\" is no host:port such as 127.0.0.1:2526"),
+            (&long, "next-hop: it is longer than 65,536 octets"),
+        ] {
             fs::write(&path, content).unwrap();
             let error = queue.next_hops().unwrap_err();
-            assert!(error.ends_with("next-hop has no line such as 127.0.0.1:2526"), "{error}");
+            assert!(error.ends_with(what), "{error}");
             assert_eq!(wrong(&mailboxes), [error], "one warning");
         }
         fs::remove_file(&path).unwrap();
