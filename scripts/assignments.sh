@@ -155,8 +155,7 @@ extends_server() {
         echo "  named: $name"
     done
     # What a student does with a conversation that is green.
-    sed -i 's/^```smtp todo/```smtp/' "$source/$page" "$source/docs/vi/${page#docs/}" \
-        "$source/$teacher/hidden.md"
+    sed -i 's/^```smtp todo/```smtp/' "$source/$page" "$source/$teacher/hidden.md"
     (cd "$source" && CARGO_TARGET_DIR=$OLDPWD/target/assignments CARGO_PROFILE_DEV_DEBUG=0 \
         cargo test --quiet > "$work/out" 2>&1) || { cat "$work/out"; fail "$number: the suite"; }
     echo "  the whole suite passes with the solution"
