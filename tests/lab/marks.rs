@@ -125,6 +125,28 @@ fn a_program_is_built_and_started_in_its_folder() {
 }
 
 #[test]
+fn the_teacher_s_own_programs_are_played_by_their_names() {
+    let course = course();
+    let teacher = "docs/teacher/assignments/7-test";
+    course.add(&format!("{teacher}/solution"));
+    course.add(&format!("{teacher}/mistakes"));
+    let start =
+        format!("'{BINARY}' --listen 127.0.0.1:{{port}} --pop3 off --mailboxes {{mailboxes}}\n");
+    write(&course, &format!("{teacher}/solution/start.txt"), &start);
+    let patch = format!(
+        "--- a/{teacher}/solution/start.txt\n+++ b/{teacher}/solution/start.txt\n@@ -1 +1 @@\n-{start}+'{BINARY}' --help\n"
+    );
+    write(&course, &format!("{teacher}/mistakes/helps.patch"), patch);
+    let mark = |name: &str| lab_in(&course, &["mark", "7", "--student", "x", "--program", name]).1;
+    let said = mark("solution");
+    assert!(said.contains("  public      2/6\n"), "{said}");
+    let said = mark("helps");
+    assert!(said.contains("the program has ended, exit status: 0"), "--help: {said}");
+    let said = mark("none");
+    assert!(said.contains("lab: the teacher has no program none"), "{said}");
+}
+
+#[test]
 fn own_conversations_must_be_right() {
     let course = course();
     let page =

@@ -62,6 +62,20 @@ pub fn right(assignment: &Assignment) -> Result<Option<Program>, String> {
     Ok(Some(Program { template, _folder: None }))
 }
 
+/// The teacher's program of this name: the solution, or that with a mistake.
+///
+/// # Errors
+/// When there is none, or it cannot be built.
+pub fn find(assignment: &Assignment, name: &str) -> Result<Program, String> {
+    let mut all = patches(assignment).into_iter();
+    let made = match all.find(|patch| patch.name == name) {
+        Some(patch) => make(assignment, &patch).map(Some),
+        None if name == SOLUTION => right(assignment),
+        None => Ok(None),
+    };
+    made?.ok_or_else(|| format!("the teacher has no program {name}"))
+}
+
 /// The right program with this mistake.
 ///
 /// # Errors
