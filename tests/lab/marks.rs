@@ -189,6 +189,42 @@ fn the_zip_holds_what_was_played() {
 }
 
 #[test]
+fn a_server_is_built_of_what_is_in_the_zip() {
+    let course = course();
+    let page = "# Assignment 7: own\n\n```assignment\ntested: this server\nhanded in: sources\n```\n\n\
+         ```smtp 1 mark\n# it greets\nS: 220 *\nC: QUIT\nS: 221 *\n```\n";
+    write(&course, "docs/assignments/7-test/README.md", page);
+    course.add("src/bin");
+    write(
+        &course,
+        "Cargo.toml",
+        "[package]\nname = \"mini-smtpd\"\nedition = \"2024\"\n[workspace]\n",
+    );
+    let main = "use std::io::{Read, Write};\nmod words;\nfn main() {\n\
+        let place = std::env::args().nth(2).unwrap();\n\
+        let listener = std::net::TcpListener::bind(place).unwrap();\n\
+        for client in listener.incoming() {\n\
+        let mut client = client.unwrap();\n\
+        write!(client, \"{}\\r\\n\", words::GREETING).unwrap();\n\
+        if client.read(&mut [0; 99]).unwrap() > 0 { client.write_all(b\"221 Bye\\r\\n\").unwrap(); }\n}\n}\n";
+    write(&course, "src/main.rs", main);
+    write(&course, "src/bin/other.rs", "fn main() {}\n");
+    write(&course, "src/words.rs", "pub const GREETING: &str = include_str!(\"words.txt\");\n");
+    write(&course, "src/words.txt", "220 here");
+    let (_, said) = lab_in(&course, &["mark", "7", "--student", "b20"]);
+    assert!(said.contains("  public      1/1\n"), "{said}");
+    let (status, said) = lab_in(&course, &["pack", "7", "--student", "b20"]);
+    let zip = course.root().join("B20-7.zip");
+    assert!(status == Some(2) && said.contains("the server cannot be built"), "{said}");
+    assert!(!zip.exists());
+    write(&course, "src/words.rs", "pub const GREETING: &str = \"220 here\";\n");
+    let (status, said) = lab_in(&course, &["pack", "7", "--student", "b20"]);
+    assert!(status == Some(0) && said.contains("  public      1/1\n"), "{said}");
+    assert!(zip.exists() && said.contains("src/words.rs"), "{said}");
+    assert!(!said.contains("words.txt") && !said.contains("other.rs"), "{said}");
+}
+
+#[test]
 fn what_cannot_be_played_is_not_packed() {
     let course = course();
     let (status, said) = lab_in(&course, &["pack", "7", "--student", "x"]);
