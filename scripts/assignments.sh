@@ -115,6 +115,11 @@ small() {
     [ "$files" -le 4 ] && [ "$lines" -le 200 ] || fail "the solution is too large"
 }
 
+# What students get has no line of a solution.
+starter() {
+    scripts/starter.sh --look
+}
+
 # Starts the checks of assignment $1, with the teacher's folder $2 and the student's page $3.
 prove() {
     local student patch name solution=(--homework "$2/solution")
@@ -187,6 +192,7 @@ suite() {
 servers=$(for number in $numbers; do case $number in 4 | 5 | 6) echo "$number" ;; esac; done)
 [ -z "$servers" ] || solve $servers
 [ -z "$servers" ] || suite --no-run & building=$!
+check starter "*"
 for number in $numbers; do
     page=$(echo docs/assignments/"$number"-*/README.md)
     prove "$number" docs/teacher/assignments/"$(basename "$(dirname "$page")")" "$page"
