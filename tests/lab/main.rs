@@ -13,6 +13,7 @@ mod mistakes;
 mod recordings;
 mod trees;
 mod vietnamese;
+mod words;
 
 use std::fs;
 use std::io::ErrorKind;
