@@ -10,6 +10,7 @@ mod home;
 mod hostile;
 mod marks;
 mod mistakes;
+mod own;
 mod recordings;
 mod trees;
 mod vietnamese;

@@ -147,7 +147,8 @@ impl Assignment {
     pub fn own(&self) -> Vec<Result<Vec<Conversation>, String>> {
         let entries = fs::read_dir(&self.homework).into_iter().flatten().flatten();
         let paths = entries.map(|entry| entry.path().to_string_lossy().into_owned());
-        let mut paths: Vec<String> = paths.filter(|path| path.ends_with(".smtp.txt")).collect();
+        let mut paths: Vec<String> =
+            paths.filter(|path| path.ends_with(files::CONVERSATION)).collect();
         paths.sort();
         paths.iter().map(|path| files::read(path)).collect()
     }
