@@ -4,6 +4,7 @@
 //! project. Below each heading stands which English section was translated, `<!-- en: 1a2b3c4d -->`,
 //! or `<!-- en: none -->` if there is no such section. Headings and code must be the same, but for
 //! comments in the code; the words need not: `scripts/check.sh` names the sections that have changed.
+//! A mistake that a conversation names in English has a row in a table of the page.
 
 use std::fs;
 use std::path::Path;
@@ -36,6 +37,8 @@ fn every_translation_has_the_sections_and_the_code_of_its_page() {
         let original = if name == "README.md" { name.into() } else { format!("docs/{name}") };
         let (wrong, changed) = compare(&read(&original), &read(&page));
         complaints.extend(wrong.iter().map(|what| format!("{page}: {what}")));
+        let unexplained = mistakes_without_row(&read(&page));
+        complaints.extend(unexplained.iter().map(|name| format!("{page}: no row for {name}")));
         // scripts/check.sh shows these lines.
         for (heading, mark) in changed {
             println!("warning: {original} has changed below \"{heading}\" since it was translated");
@@ -105,6 +108,12 @@ fn a_translation_that_differs_is_found() {
 }
 
 #[test]
+fn a_mistake_without_a_row_is_found() {
+    let page = "#? 250 * -> one: two\n#? * -> three: four\n#? 5* -> three: four\n\n| one | một |\n";
+    assert_eq!(mistakes_without_row(page), ["three"]);
+}
+
+#[test]
 fn a_text_of_a_reply_is_found_with_its_codes() {
     let source = "/// \"No text.\"\nconst A: Reply =\n    fixed(503, \"5.5.1\", \"Send \\\n         it (RFC 1)\");\n\n\
                   fn b(n: u8) -> Reply {\n    new(450, format!(\"At most {n} of\\nthem\"))\n}\n\n\
@@ -146,6 +155,17 @@ fn compare(english: &str, vietnamese: &str) -> (Vec<String>, Vec<(String, String
     (wrong, changed)
 }
 
+/// The mistakes that conversations of a page name in English, and no row of a table explains.
+fn mistakes_without_row(page: &str) -> Vec<String> {
+    let named = page.lines().filter_map(|line| line.trim_start().strip_prefix("#? "));
+    let names = named.filter_map(|line| line.split_once(" -> ")?.1.split_once(':'));
+    let mut missing: Vec<String> = names.map(|(name, _)| name.to_owned()).collect();
+    missing.retain(|name| !page.contains(&format!("\n| {name} | ")));
+    missing.sort();
+    missing.dedup();
+    missing
+}
+
 /// The sections of a page.
 fn sections(page: &str) -> Vec<Section<'_>> {
     let (mut sections, mut in_fence) = (Vec::<Section>::new(), false);
@@ -176,8 +196,11 @@ fn code(section: &[&str]) -> Vec<String> {
     for line in &section[1..] {
         let begins = line.trim_start().strip_prefix("```");
         if fence.is_some() || begins.is_some() || is_after_blank && line.starts_with("    ") {
-            let is_conversation = matches!(fence, Some("smtp" | "smtp todo" | "pop3"));
-            code.push(without_comment(line, is_conversation).trim_end().to_owned());
+            let is_conversation =
+                fence.is_some_and(|kind: &str| kind.starts_with("smtp") || kind == "pop3");
+            let line = without_comment(line, is_conversation).trim_end();
+            // Who solves an assignment takes this word away in English.
+            code.push(if begins.is_some() { line.replace(" todo", "") } else { line.to_owned() });
         } else {
             is_after_blank = line.is_empty();
         }

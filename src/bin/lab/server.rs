@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Read, Seek, SeekFrom};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -40,6 +40,8 @@ pub struct Server {
     /// Where it lets users log in to send mail, and where it speaks POP3, if that was needed.
     pub submission: Option<SocketAddr>,
     pub pop3: Option<SocketAddr>,
+    /// They keep its ports from every other lab, whether the program runs or not.
+    held: Vec<UdpSocket>,
     template: Template,
     words: Vec<String>,
     folder: Folder,
@@ -54,9 +56,10 @@ impl Server {
     pub fn start(template: &Template, conversation: &Conversation) -> io::Result<Server> {
         let folder = Folder::new()?;
         copy_tree(&template.mailboxes, &folder.0.join("mailboxes"))?;
-        let port = free_port()?;
-        let place = |protocol| -> io::Result<Option<SocketAddr>> {
-            let port = conversation.needs(protocol).then(free_port).transpose()?;
+        let mut held = Vec::new();
+        let port = free_port(&mut held)?;
+        let mut place = |protocol| -> io::Result<Option<SocketAddr>> {
+            let port = conversation.needs(protocol).then(|| free_port(&mut held)).transpose()?;
             Ok(port.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port))))
         };
         let (submission, pop3) = (place(Protocol::Submission)?, place(Protocol::Pop3)?);
@@ -75,7 +78,7 @@ impl Server {
         }
         let words = template.fill(&places, &flags);
         let (child, template) = (None, template.clone());
-        let mut server = Server { child, port, submission, pop3, template, words, folder };
+        let mut server = Server { child, port, submission, pop3, held, template, words, folder };
         if !conversation.tests_a_client() {
             server.child = Some(server.spawn(&server.words, Stdio::null())?);
         }
@@ -96,7 +99,8 @@ impl Server {
         if self.child.is_some() {
             self.kill()?;
         }
-        let nobody = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?)).to_string();
+        let nobody = free_port(&mut self.held)?;
+        let nobody = SocketAddr::from((Ipv4Addr::LOCALHOST, nobody)).to_string();
         let fill = |arg: &String| {
             arg.replace("{server}", &server.to_string()).replace("{nobody}", &nobody)
         };
@@ -206,12 +210,16 @@ impl Drop for Server {
     }
 }
 
-/// A port that is free and was not given before.
-fn free_port() -> io::Result<u16> {
+/// A port that is free. `held` keeps it: a program needs a moment until it listens, and meanwhile
+/// another lab could look at the same port, or give it to its own program.
+fn free_port(held: &mut Vec<UdpSocket>) -> io::Result<u16> {
     for _ in PORTS {
         let next = NEXT_PORT.fetch_add(1, Ordering::Relaxed);
         let port = (PORTS.start + next % PORTS.len() as u32) as u16;
+        // TCP and UDP count their ports apart, so that the program can still listen there.
+        let Ok(hold) = UdpSocket::bind((Ipv4Addr::LOCALHOST, port)) else { continue };
         if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            held.push(hold);
             return Ok(port);
         }
     }
@@ -229,4 +237,18 @@ fn read_lossy(path: &Path) -> String {
         Ok(octets)
     };
     String::from_utf8_lossy(&read().unwrap_or_default()).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_is_given_once_even_if_nobody_listens_there_yet() {
+        let mut held = Vec::new();
+        let port = free_port(&mut held).unwrap();
+        // Another lab may begin to look at the same place.
+        NEXT_PORT.store(u32::from(port) - PORTS.start, Ordering::Relaxed);
+        assert_ne!(free_port(&mut held).unwrap(), port);
+    }
 }
