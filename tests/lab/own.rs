@@ -56,7 +56,14 @@ fn own_conversations_are_played_against_the_own_program_and_against_mini_smtpd()
     let (status, said) = mark(&course);
     assert_eq!(status, Some(1), "{said}");
     assert!(said.contains("FAIL  wrong.smtp.txt: mini-smtpd says something else\n"), "{said}");
+    let place = Path::new("homework").join("7").join("wrong.smtp.txt");
+    assert!(said.contains(&format!("          {}:3\n", place.display())), "{said}");
     assert_eq!(said.matches("FAIL").count(), 1, "{said}");
+
+    fs::remove_file(course.root().join(Path::new(BINARY).file_name().unwrap())).unwrap();
+    let (_, said) = mark(&course);
+    assert!(said.contains("not played against mini-smtpd: there is no server at "), "{said}");
+    assert!(said.contains("FAIL  wrong.smtp.txt: your program says something else\n"), "{said}");
 }
 
 #[test]

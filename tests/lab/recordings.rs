@@ -5,9 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
 
 use crate::common::{Client, Server, Tree, wait_until};
 use crate::{LAB, lab, play, play_text, write};
@@ -220,32 +218,6 @@ fn what_a_server_says_reaches_neither_terminal_nor_file_as_it_is() {
     let (status, said) = lab(&["play", "--against", &against, saved.to_str().unwrap()]);
     server.join().unwrap();
     assert_eq!(status, Some(0), "{text}{said}");
-}
-
-#[test]
-fn a_line_without_an_end_is_not_waited_for() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let mut talk = Command::new(LAB)
-        .args(["talk", &port.to_string()])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let (mut client, _) = listener.accept().unwrap();
-    client.write_all(&[b'x'; 70_000]).unwrap();
-    let (sender, receiver) = mpsc::channel();
-    let screen = talk.stdout.take().unwrap();
-    let reader = thread::spawn(move || {
-        let mut line = String::new();
-        let _ = BufReader::new(screen).read_line(&mut line);
-        let _ = sender.send(line);
-    });
-    let line = receiver.recv_timeout(Duration::from_secs(10));
-    talk.kill().unwrap();
-    talk.wait().unwrap();
-    reader.join().unwrap();
-    assert!(line.is_ok_and(|line| line.starts_with("S: xxx") && line.len() < 70_000));
 }
 
 /// Types these lines, as a person does who waits for each reply, and gives what was on the screen.

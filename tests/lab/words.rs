@@ -1,9 +1,11 @@
 //! What lab prints: help, results before a trouble, and into a pipe that nobody reads.
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
 use crate::common::Tree;
 use crate::{LAB, lab, write};
@@ -47,4 +49,30 @@ fn each_word_has_help() {
         let (status, said) = lab(args);
         assert!(status == Some(0) && said.contains("lab talk [--vi]"), "{said}");
     }
+}
+
+#[test]
+fn a_line_without_an_end_is_not_waited_for() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mut talk = Command::new(LAB)
+        .args(["talk", &port.to_string()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut client, _) = listener.accept().unwrap();
+    client.write_all(&[b'x'; 70_000]).unwrap();
+    let (sender, receiver) = mpsc::channel();
+    let screen = talk.stdout.take().unwrap();
+    let reader = thread::spawn(move || {
+        let mut line = String::new();
+        let _ = BufReader::new(screen).read_line(&mut line);
+        let _ = sender.send(line);
+    });
+    let line = receiver.recv_timeout(Duration::from_secs(10));
+    talk.kill().unwrap();
+    talk.wait().unwrap();
+    reader.join().unwrap();
+    assert!(line.is_ok_and(|line| line.starts_with("S: xxx") && line.len() < 70_000));
 }
