@@ -42,6 +42,20 @@ fn several_clients_crashes_and_files_can_be_written_down() {
 }
 
 #[test]
+fn any_reply_is_one_whole_reply() {
+    let folder = Tree::empty();
+    let text =
+        "S: (any reply)\nC: EHLO x\nS: (any reply)\nC: FROB\nS: (any reply)\nC: QUIT\nS: 221 *\n";
+    let file = write(&folder, "a.smtp.txt", text);
+    for flags in [&[][..], &["--codes-only"]] {
+        let (status, said) = play(flags, &[&file]);
+        assert_eq!(status, Some(0), "{said}");
+    }
+    let (_, said) = play_text(&folder, "b.smtp.txt", format!("{text}S: (any reply)\n"));
+    assert!(said.contains("heard:    (closed)"), "{said}");
+}
+
+#[test]
 fn a_mail_sent_by_smtp_can_be_collected_by_pop3_in_one_conversation() {
     let folder = Tree::empty();
     let text = "file: nuce.edu.vn/hung/password = secret\nS: 220 *\nC: HELO x\nS: 250 *\nC: MAIL FROM:<>\n\
@@ -117,6 +131,7 @@ fn a_file_that_cannot_be_understood_is_one_line_with_its_place() {
         ("a.txt", "M: hung 1\n", "a.txt:1: M: is written"),
         ("a.txt", "M: ../x@y 1\n", "a.txt:1: M: is written"),
         ("a.txt", "file: ../x = y\n", "a.txt:1: file: takes a path inside"),
+        ("a.txt", "file: a.vn/b/cur/1.x:2,S = y\n", "without a colon"),
         ("a.txt", "S: 220 *\nserver: --threads 1\n", "a.txt:2: server: must be the first line"),
         ("a.md", "# x\n\n```smtp\nS: 220 *\n", "a.md:3: this block is never closed"),
         ("a.md", "no block\n", "there is no conversation"),

@@ -18,7 +18,7 @@ fn what_leads_out_of_a_conversation_is_refused() {
         ("server: --threads=9999", "--threads takes at most 1000"),
         ("file: ../x = y", "takes a path inside"),
         ("file: /etc/x = y", "takes a path inside"),
-        ("file: C:/x = y", "takes a path inside"),
+        ("file: C:/x = y", "takes a path without a colon"),
         ("file: a\\..\\x = y", "takes a path inside"),
         ("M: ..@.. 1", "M: is written"),
         ("M: a@C: 1", "M: is written"),

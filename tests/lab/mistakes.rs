@@ -104,6 +104,16 @@ fn what_is_wrong_with_the_files_is_named_without_a_line() {
 }
 
 #[test]
+fn nothing_is_said_of_a_mail_whose_answer_was_not_looked_at() {
+    let replies = &["220 x\r\n", "250 x\r\n", "new/1=first", "354 x\r\n", "", "", "250 x\r\n"];
+    for end in ["C: (closed)\nM: hung@nuce.edu.vn 0\n", "S: (any reply)\nM: hung@nuce.edu.vn 0\n"] {
+        let said = against(&format!("{MAIL}{end}"), replies);
+        assert!(said.contains("heard:    1 new message for hung@"), "{end}: {said}");
+        assert!(!said.contains("mistake: "), "{end}: {said}");
+    }
+}
+
+#[test]
 fn a_program_that_has_died_is_named_and_a_panic_with_its_place() {
     let folder = Tree::empty();
     let (_, said) = play_text(&folder, "a.txt", "server: --frob\nS: 220 *\nC: QUIT\n");

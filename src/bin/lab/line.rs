@@ -124,13 +124,17 @@ fn parse_expected(rest: &str, protocol: Protocol) -> Result<Expected, String> {
         Protocol::NextHop => return Ok(Expected::Said(rest.to_owned())),
         Protocol::Smtp | Protocol::Submission => {}
     }
+    if rest == "(any reply)" {
+        return Ok(Expected::Reply { code: String::new(), pattern: "*".to_owned() });
+    }
     // Any reply of that kind (§4.2.1).
     if let [digit @ b'2'..=b'5', b'*'] = rest.as_bytes() {
         let code = char::from(*digit).to_string();
         return Ok(Expected::Reply { code, pattern: rest.to_owned() });
     }
     let code = rest.get(..3).filter(|code| code.bytes().all(|b| b.is_ascii_digit()));
-    let code = code.ok_or("S: takes a reply of three digits, (closed), or (nothing for 1s)")?;
+    let code =
+        code.ok_or("S: takes a reply of three digits, (any reply), (closed), or (nothing for 1s)")?;
     match rest.as_bytes().get(3) {
         None | Some(b' ') => {
             Ok(Expected::Reply { code: code.to_owned(), pattern: rest.to_owned() })
@@ -146,10 +150,12 @@ fn parse_file(rest: &str) -> Result<(String, &str), String> {
     let parts = rest.split_once(" = ").or(empty);
     let (path, content) = parts.ok_or("file: is written file: PATH = CONTENT")?;
     let path = path.trim();
-    // On Windows a colon makes a drive or a stream of it.
-    let leads_out = |part: &str| part.is_empty() || part == ".." || part.contains([':', '\\']);
+    let leads_out = |part: &str| part.is_empty() || part == ".." || part.contains('\\');
     if path.split('/').any(leads_out) {
         return Err("file: takes a path inside the mailbox tree".into());
+    }
+    if path.contains(':') {
+        return Err("file: takes a path without a colon: on Windows no file's name has one".into());
     }
     Ok((path.to_owned(), content))
 }

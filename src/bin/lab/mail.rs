@@ -24,6 +24,8 @@ pub struct Mails {
     lines: Vec<String>,
     /// Whether the last text was taken, if a dot has been answered.
     accepted: Option<bool>,
+    /// Whether the answer to a dot was not looked at.
+    unread: bool,
     /// Whether the server was killed, so that it could not clear `tmp/`.
     killed: bool,
 }
@@ -32,8 +34,9 @@ impl Mails {
     /// Looks what lies in the mailboxes before the conversation begins.
     pub fn before(mailboxes: Option<PathBuf>, conversation: &Conversation) -> Mails {
         let (before, in_text, at_dot) = Default::default();
-        let (lines, accepted, killed) = Default::default();
-        let mut mails = Mails { mailboxes, before, in_text, at_dot, lines, accepted, killed };
+        let (lines, accepted, unread, killed) = Default::default();
+        let mut mails =
+            Mails { mailboxes, before, in_text, at_dot, lines, accepted, unread, killed };
         for step in &conversation.steps {
             if let Action::Mail { address, .. } = &step.action {
                 let names = mails.files(address, "new").into_iter().map(|(name, _)| name).collect();
@@ -59,6 +62,7 @@ impl Mails {
             }
             Action::Server(client, Expected::Reply { code, .. }) => {
                 if self.at_dot.remove(client) {
+                    self.unread |= code.is_empty();
                     self.accepted = Some(code.starts_with('2'));
                 } else if code == "354" {
                     self.in_text.insert(*client);
@@ -109,6 +113,9 @@ impl Mails {
 
     /// What is known to be wrong with the mail, when `wanted` has not arrived.
     pub fn mistake(&self, address: &str, wanted: &Mail) -> Option<&'static str> {
+        if self.unread || !self.at_dot.is_empty() {
+            return None;
+        }
         let mail = self.new_mail(address);
         let taken = self.accepted == Some(true);
         let is_cut = |path: &PathBuf| {

@@ -96,7 +96,7 @@ pub enum Act {
 
 #[derive(Debug, PartialEq)]
 pub enum Expected {
-    /// A whole reply, or its last line if lines of it were compared before.
+    /// A whole reply, or its last line if lines of it were compared before. Without a code, any.
     Reply {
         code: String,
         pattern: String,
