@@ -125,6 +125,28 @@ fn a_program_is_built_and_started_in_its_folder() {
 }
 
 #[test]
+fn the_teacher_s_own_programs_are_played_by_their_names() {
+    let course = course();
+    let teacher = "docs/teacher/assignments/7-test";
+    course.add(&format!("{teacher}/solution"));
+    course.add(&format!("{teacher}/mistakes"));
+    let start =
+        format!("'{BINARY}' --listen 127.0.0.1:{{port}} --pop3 off --mailboxes {{mailboxes}}\n");
+    write(&course, &format!("{teacher}/solution/start.txt"), &start);
+    let patch = format!(
+        "--- a/{teacher}/solution/start.txt\n+++ b/{teacher}/solution/start.txt\n@@ -1 +1 @@\n-{start}+'{BINARY}' --help\n"
+    );
+    write(&course, &format!("{teacher}/mistakes/helps.patch"), patch);
+    let mark = |name: &str| lab_in(&course, &["mark", "7", "--student", "x", "--program", name]).1;
+    let said = mark("solution");
+    assert!(said.contains("  public      2/6\n"), "{said}");
+    let said = mark("helps");
+    assert!(said.contains("the program has ended, exit status: 0"), "--help: {said}");
+    let said = mark("none");
+    assert!(said.contains("lab: the teacher has no program none"), "{said}");
+}
+
+#[test]
 fn own_conversations_must_be_right() {
     let course = course();
     let page =
@@ -165,6 +187,42 @@ fn the_zip_holds_what_was_played() {
     assert!(zip[list..].starts_with(b"PK\x01\x02"));
     // CRC-32 of "print(1)\n", as every zip program computes it.
     assert_eq!(zip[list + 16..list + 20], 0x3ce1_1e06_u32.to_le_bytes());
+}
+
+#[test]
+fn a_server_is_built_of_what_is_in_the_zip() {
+    let course = course();
+    let page = "# Assignment 7: own\n\n```assignment\ntested: this server\nhanded in: sources\n```\n\n\
+         ```smtp 1 mark\n# it greets\nS: 220 *\nC: QUIT\nS: 221 *\n```\n";
+    write(&course, "docs/assignments/7-test/README.md", page);
+    course.add("src/bin");
+    write(
+        &course,
+        "Cargo.toml",
+        "[package]\nname = \"mini-smtpd\"\nedition = \"2024\"\n[workspace]\n",
+    );
+    let main = "use std::io::{Read, Write};\nmod words;\nfn main() {\n\
+        let place = std::env::args().nth(2).unwrap();\n\
+        let listener = std::net::TcpListener::bind(place).unwrap();\n\
+        for client in listener.incoming() {\n\
+        let mut client = client.unwrap();\n\
+        write!(client, \"{}\\r\\n\", words::GREETING).unwrap();\n\
+        if client.read(&mut [0; 99]).unwrap() > 0 { client.write_all(b\"221 Bye\\r\\n\").unwrap(); }\n}\n}\n";
+    write(&course, "src/main.rs", main);
+    write(&course, "src/bin/other.rs", "fn main() {}\n");
+    write(&course, "src/words.rs", "pub const GREETING: &str = include_str!(\"words.txt\");\n");
+    write(&course, "src/words.txt", "220 here");
+    let (_, said) = lab_in(&course, &["mark", "7", "--student", "b20"]);
+    assert!(said.contains("  public      1/1\n"), "{said}");
+    let (status, said) = lab_in(&course, &["pack", "7", "--student", "b20"]);
+    let zip = course.root().join("B20-7.zip");
+    assert!(status == Some(2) && said.contains("the server cannot be built"), "{said}");
+    assert!(!zip.exists());
+    write(&course, "src/words.rs", "pub const GREETING: &str = \"220 here\";\n");
+    let (status, said) = lab_in(&course, &["pack", "7", "--student", "b20"]);
+    assert!(status == Some(0) && said.contains("  public      1/1\n"), "{said}");
+    assert!(zip.exists() && said.contains("src/words.rs"), "{said}");
+    assert!(!said.contains("words.txt") && !said.contains("other.rs"), "{said}");
 }
 
 #[test]

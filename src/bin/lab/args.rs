@@ -41,7 +41,8 @@ current folder or above; where there is a Cargo.toml, the server is built first.
 
 mark and pack also take --student NUMBER (or it stands in homework/student.txt), --homework DIR
 [homework/N], --term SECRET, from which the values of hidden conversations are made, --base DIR, where the
-sources lie as they were handed out, and --in-class, which plays what the teacher has for the class.
+sources lie as they were handed out, and --in-class, which plays what the teacher has for the class. With
+--program NAME the teacher's own is played instead: solution, or that with the mistake NAME.
 
 `cargo talk`, `cargo mark` and the others are short for `cargo run --bin lab -- talk` and so on.
 Ends with status 0 if all passed, 1 if one failed, 2 if a file or an argument is wrong or there is
@@ -174,7 +175,8 @@ fn parse_play(words: &[&str]) -> Result<Play, String> {
 /// # Errors
 /// When a word is unknown.
 pub fn parse_marking(words: &[&str]) -> Result<Marking, String> {
-    let (mut whose, mut start, mut patience) = (Whose::default(), None, Duration::from_secs(5));
+    let (mut whose, mut patience) = (Whose::default(), Duration::from_secs(5));
+    let (mut start, mut program) = (None, None);
     let mut words = words.iter();
     while let Some(&word) = words.next() {
         let mut value = || words.next().copied().ok_or_else(|| format!("{word} needs a value"));
@@ -185,6 +187,7 @@ pub fn parse_marking(words: &[&str]) -> Result<Marking, String> {
             "--term" => whose.term = value()?.to_owned(),
             "--in-class" => whose.in_class = true,
             "--start" => start = Some(value()?.to_owned()),
+            "--program" => program = Some(value()?.to_owned()),
             "--patience" => {
                 let time = line::parse_time(value()?);
                 patience = time.map_err(|e| format!("--patience: {e}"))?;
@@ -199,7 +202,7 @@ pub fn parse_marking(words: &[&str]) -> Result<Marking, String> {
     if whose.number.is_empty() {
         return Err("name the assignment by its number, as in lab mark 2".into());
     }
-    Ok(Marking { whose, start, patience })
+    Ok(Marking { whose, start, program, patience })
 }
 
 /// Makes an address of `HOST:PORT`.

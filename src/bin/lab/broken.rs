@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use crate::assignment::{Assignment, Tested, started_in};
-use crate::folder::{Folder, copy_all};
+use crate::folder::{Folder, copy_all, copy_manifest};
 use crate::home;
 use crate::template::Template;
 
@@ -60,6 +60,20 @@ pub fn right(assignment: &Assignment) -> Result<Option<Program>, String> {
         (Tested::Server | Tested::Client, None) => return Ok(None),
     };
     Ok(Some(Program { template, _folder: None }))
+}
+
+/// The teacher's program of this name: the solution, or that with a mistake.
+///
+/// # Errors
+/// When there is none, or it cannot be built.
+pub fn find(assignment: &Assignment, name: &str) -> Result<Program, String> {
+    let mut all = patches(assignment).into_iter();
+    let made = match all.find(|patch| patch.name == name) {
+        Some(patch) => make(assignment, &patch).map(Some),
+        None if name == SOLUTION => right(assignment),
+        None => Ok(None),
+    };
+    made?.ok_or_else(|| format!("the teacher has no program {name}"))
 }
 
 /// The right program with this mistake.
@@ -118,7 +132,9 @@ fn make_server(base: &Path, patches: &[PathBuf]) -> Result<PathBuf, String> {
     let lock = fs::File::create(sources.join("lock")).map_err(|e| e.to_string())?;
     lock.lock().map_err(|e| e.to_string())?;
     // Not the sum of the copy, where a file may lie that another patch has made.
-    let copied = copy_sources(base, &sources).and_then(|()| checksum(&base.join("src")));
+    let copied = copy_manifest(base, &sources)
+        .and_then(|()| copy_all(&base.join("src"), &sources.join("src")))
+        .and_then(|()| checksum(&base.join("src")));
     let sum = copied.map_err(|e| format!("the sources cannot be copied: {e}"))?;
     let sum = patches.iter().flat_map(|patch| patch.bytes()).fold(sum, add);
     let kept = sources.join(format!("broken-{sum:016x}{}", env::consts::EXE_SUFFIX));
@@ -146,18 +162,6 @@ fn checksum(folder: &Path) -> io::Result<u64> {
             if path.is_dir() { checksum(path)?.to_le_bytes().to_vec() } else { fs::read(path)? };
         Ok(inside.into_iter().fold(sum, add))
     })
-}
-
-/// Copies what cargo needs to build the server, as far as it differs from the last time: what is as it
-/// was is not compiled again.
-fn copy_sources(home: &Path, to: &Path) -> io::Result<()> {
-    for name in ["Cargo.toml", "Cargo.lock", "src", ".cargo", "vendor"] {
-        let from = home.join(name);
-        if from.exists() {
-            copy_all(&from, &to.join(name))?;
-        }
-    }
-    Ok(())
 }
 
 /// Copies a solution, and patches the copy.

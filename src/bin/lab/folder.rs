@@ -42,6 +42,20 @@ pub fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Copies what cargo needs beside the sources.
+///
+/// # Errors
+/// When something cannot be read or written.
+pub fn copy_manifest(project: &Path, to: &Path) -> io::Result<()> {
+    for name in ["Cargo.toml", "Cargo.lock", ".cargo", "vendor"] {
+        let from = project.join(name);
+        if from.exists() {
+            copy_all(&from, &to.join(name))?;
+        }
+    }
+    Ok(())
+}
+
 /// Copies a file, or a folder with everything in it. A file that is as it was keeps its time; links are
 /// left out.
 ///

@@ -8,7 +8,7 @@ use crate::options::{Against, Options};
 use crate::play::{Difference, Outcome};
 use crate::script::{self, Conversation};
 use crate::template::Template;
-use crate::{files, own};
+use crate::{broken, files, own};
 
 /// The marks of an assignment that is marked in class, too, as its page has them.
 const WHOLE: u32 = 100;
@@ -18,6 +18,8 @@ const WHOLE: u32 = 100;
 pub struct Marking {
     pub whose: Whose,
     pub start: Option<String>,
+    /// The teacher's program that is played instead: `solution`, or the name of a mistake.
+    pub program: Option<String>,
     pub patience: Duration,
 }
 
@@ -69,7 +71,12 @@ pub fn mark_rows(marking: &Marking) -> Result<Vec<Row>, String> {
     }
     let (mut parts, mut rows, mut tested) = (Vec::new(), Vec::new(), None);
     if !assignment.public.is_empty() || assignment.unbroken > 0 {
-        let template = assignment.template(marking.start.as_deref())?;
+        let made = marking.program.as_deref().map(|name| broken::find(&assignment, name));
+        let made = made.transpose()?;
+        let template = match &made {
+            Some(program) => program.template.clone(),
+            None => assignment.template(marking.start.as_deref())?,
+        };
         let options = options(&assignment, template, marking.patience);
         parts.push(("public", play_part("public", &assignment.public, &options, &mut rows)?));
         for (name, conversations) in

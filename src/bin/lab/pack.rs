@@ -1,13 +1,14 @@
 //! Packs homework: what is played here is what is in the zip, and nothing else.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::assignment::{Assignment, START};
-use crate::bounds;
-use crate::folder::Folder;
+use crate::folder::{Folder, copy_all, copy_manifest};
 use crate::mark::{self, Marking};
+use crate::template::Template;
 use crate::zip::{self, File};
+use crate::{bounds, home};
 
 /// The most files, and the most octets in all of them.
 const MAX_FILES: usize = 500;
@@ -30,7 +31,9 @@ pub fn pack(mut marking: Marking) -> Result<bool, String> {
     let mut files = Vec::new();
     collect(&assignment.homework, "", &mut files)?;
     if assignment.hands_in_sources {
-        collect(&assignment.home.join("src"), "src/", &mut files)?;
+        let mut sources = Vec::new();
+        collect(&assignment.home.join("src"), "src/", &mut sources)?;
+        files.extend(sources.into_iter().filter(|(name, _)| is_source(name)));
     }
     if let Some(start) = marking.start.take() {
         files.retain(|(name, _)| name != START);
@@ -40,10 +43,12 @@ pub fn pack(mut marking: Marking) -> Result<bool, String> {
         return Err(format!("there is nothing in {}", assignment.homework.display()));
     }
     let copy = Folder::new().map_err(|e| e.to_string())?;
-    for (name, octets) in &files {
-        let path = copy.0.join(name);
-        let made = fs::create_dir_all(path.parent().unwrap_or(&copy.0));
-        made.and_then(|()| fs::write(path, octets)).map_err(|e| format!("{name}: {e}"))?;
+    write_all(&copy.0, &files)?;
+    if assignment.hands_in_sources {
+        let project = unpack_sources(&assignment, &copy.0)?;
+        let server = home::server(&project)?;
+        marking.start = Some(Template::of_binary(&server, PathBuf::new()).line());
+        marking.whose.base.get_or_insert(project);
     }
     let number = marking.whose.number.clone();
     marking.whose.homework = Some(copy.0.clone());
@@ -55,6 +60,39 @@ pub fn pack(mut marking: Marking) -> Result<bool, String> {
         println!("  {:7}  {name}", octets.len());
     }
     Ok(has_all)
+}
+
+/// Whether this is a source of the server. Nothing else in src is handed in.
+pub fn is_source(name: &str) -> bool {
+    name.starts_with("src/") && name.ends_with(".rs") && !name.starts_with("src/bin/")
+}
+
+/// Makes a project of the sources that were packed, in one folder for all times: so cargo compiles only
+/// what has changed.
+fn unpack_sources(assignment: &Assignment, packed: &Path) -> Result<PathBuf, String> {
+    let project = assignment.home.join("target").join("lab").join("packed");
+    let wrong = |e| format!("{}: {e}", project.display());
+    fs::create_dir_all(&project).map_err(wrong)?;
+    let sources = project.join("src");
+    if sources.exists() {
+        fs::remove_dir_all(&sources).map_err(wrong)?;
+    }
+    copy_manifest(&assignment.home, &project).map_err(wrong)?;
+    copy_all(&packed.join("src"), &sources).map_err(wrong)?;
+    Ok(project)
+}
+
+/// Writes files into a folder, and the folders in it.
+///
+/// # Errors
+/// When that is not possible.
+pub fn write_all(folder: &Path, files: &[File]) -> Result<(), String> {
+    for (name, octets) in files {
+        let path = folder.join(name);
+        let made = fs::create_dir_all(path.parent().unwrap_or(folder));
+        made.and_then(|()| fs::write(&path, octets)).map_err(|e| format!("{name}: {e}"))?;
+    }
+    Ok(())
 }
 
 /// Adds the files of a folder, and of the folders in it; `above` is the path to it within the zip.

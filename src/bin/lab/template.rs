@@ -41,6 +41,11 @@ impl Template {
         Template { words, mailboxes, folder: None }
     }
 
+    /// The words as one line, which `parse` cuts into the same words.
+    pub fn line(&self) -> String {
+        self.words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(" ")
+    }
+
     /// Whether `{name}` stands in it.
     pub fn takes(&self, name: &str) -> bool {
         self.words.iter().any(|word| word.contains(&format!("{{{name}}}")))

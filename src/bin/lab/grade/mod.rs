@@ -9,7 +9,6 @@ mod viva;
 use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::args;
@@ -137,11 +136,12 @@ impl Grading {
             let _ = io::stdout().flush();
         }
         let began = Instant::now();
-        let how = self.start(before, student, zip)?;
+        let graded = self.start(before, student, zip);
         let written = self.out.join("rows").join(format!("{student}.csv"));
         if !written.exists() {
             self.marking.whose.student = Some(student.to_owned());
-            self.write(&[not_played(how.unwrap_or("lab itself has failed"))])?;
+            let how = graded.err().unwrap_or("lab itself has failed".into());
+            self.write(&[not_played(&how)])?;
         }
         fs::rename(&written, &file).map_err(|e| format!("{}: {e}", written.display()))?;
         let rows = fs::read_to_string(&file).map_err(|e| format!("{}: {e}", file.display()))?;
@@ -162,27 +162,15 @@ impl Grading {
         octets.iter().fold(parameters::hash(&key), step)
     }
 
-    /// Starts a lab for one student in the outer sandbox, and waits for it. What it says is for the teacher.
-    fn start(
-        &self,
-        before: &[String],
-        student: &str,
-        zip: &Path,
-    ) -> Result<Option<&'static str>, String> {
+    /// Runs a lab for one student in the outer sandbox. What it says is for the teacher.
+    fn start(&self, before: &[String], student: &str, zip: &Path) -> Result<(), String> {
         let log = self.out.join("teacher").join(format!("{student}.txt"));
-        let log = fs::File::create(&log).map_err(|e| format!("{}: {e}", log.display()))?;
-        let again = log.try_clone().map_err(|e| e.to_string())?;
         let lab = std::env::current_exe().map_err(|e| e.to_string())?;
         let mut all = [before.to_vec(), self.sandbox.outer()].concat();
         all.extend([lab.to_string_lossy().into_owned(), "grade".into()]);
         all.extend(self.words.iter().cloned());
         all.extend(["--student", student, "--one", &zip.to_string_lossy()].map(str::to_owned));
-        let (program, args) = all.split_first().ok_or("no command")?;
-        let mut command = Command::new(program);
-        command.args(args).stdin(Stdio::null()).stdout(log).stderr(again);
-        let mut child = command.spawn().map_err(|e| format!("{program}: {e}"))?;
-        let ended = sandbox::wait(&mut child, MAX_TIME);
-        Ok(ended.is_none().then_some("hangs: building and playing it takes too long"))
+        sandbox::run(&all, &log, MAX_TIME)
     }
 
     /// Grades one zip, and writes rows and page.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::assignment::{Assignment, START, Tested};
 use crate::compose::compose;
-use crate::folder::copy_all;
+use crate::folder::copy_manifest;
 use crate::grade::sandbox::{self, Sandbox, words};
 use crate::mark::{self, Marking, Row};
 use crate::template::Template;
@@ -51,14 +51,14 @@ impl Work {
             without_folder(files).into_iter().partition(|(name, _)| name.ends_with(OWN));
         own.retain(|(name, _)| !name.contains('/'));
         if assignment.tested == Tested::ThisServer {
-            rest.retain(|(name, _)| assignment.hands_in_sources && is_source(name));
+            rest.retain(|(name, _)| assignment.hands_in_sources && pack::is_source(name));
         }
         if own.is_empty() && rest.is_empty() {
             return Err("empty: nothing in the zip is what was asked for".into());
         }
         let (folder, conversations) = (sandbox.folder("work")?, sandbox.folder("own")?);
-        write_all(&folder, &rest)?;
-        write_all(&conversations, &own)?;
+        pack::write_all(&folder, &rest)?;
+        pack::write_all(&conversations, &own)?;
         let mut marking = marking.clone();
         // Programs under test may write into their folder; they never see this one.
         marking.whose.homework = Some(conversations);
@@ -76,19 +76,14 @@ impl Work {
         } else if !self.assignment.hands_in_sources {
             return Ok(());
         } else {
-            for name in ["Cargo.toml", "Cargo.lock", ".cargo", "vendor"] {
-                let from = home.join(name);
-                if from.exists() {
-                    copy_all(&from, &self.folder.join(name)).map_err(|e| format!("{name}: {e}"))?;
-                }
-            }
+            copy_manifest(home, &self.folder).map_err(|e| e.to_string())?;
             self.run("cargo build --offline --quiet --bin mini-smtpd")?;
             let binary = self.sandbox.inside(&self.folder, "target/debug/mini-smtpd");
-            Template::of_binary(Path::new(&binary), PathBuf::new()).words.join(" ")
+            Template::of_binary(Path::new(&binary), PathBuf::new()).line()
         };
-        let inner = self.sandbox.inner(&self.folder);
-        let quoted = inner.iter().map(|word| format!("\"{word}\" ")).collect::<String>();
-        self.marking.start = Some(quoted + &start);
+        let mut inner = Template::parse("", PathBuf::new());
+        inner.words = self.sandbox.inner(&self.folder);
+        self.marking.start = Some(inner.line() + " " + &start);
         Ok(())
     }
 
@@ -161,18 +156,4 @@ fn without_folder(mut files: Vec<File>) -> Vec<File> {
         }
         files.iter_mut().for_each(|(name, _)| *name = name.split_off(folder.len()));
     }
-}
-
-/// Whether this is a source of the server.
-fn is_source(name: &str) -> bool {
-    name.starts_with("src/") && name.ends_with(".rs") && !name.starts_with("src/bin/lab/")
-}
-
-fn write_all(folder: &Path, files: &[File]) -> Result<(), String> {
-    for (name, octets) in files {
-        let path = folder.join(name);
-        let made = fs::create_dir_all(path.parent().unwrap_or(folder));
-        made.and_then(|()| fs::write(&path, octets)).map_err(|e| format!("{name}: {e}"))?;
-    }
-    Ok(())
 }

@@ -24,7 +24,8 @@ fn field(text: &str) -> String {
 
 /// The page of one student. What is hidden shows the rule and the mistake, not the lines.
 pub fn page(title: &str, student: &str, rows: &[Row]) -> String {
-    let (reached, of) = sum(rows);
+    let (reached, of) =
+        rows.iter().fold((0, 0), |(reached, of), row| (reached + row.marks, of + row.of));
     let (title, student) = (escape(title), escape(student));
     let marks = if of > 0 { format!("{reached} of {of} marks") } else { "not played".to_owned() };
     let mut page = format!(
@@ -43,11 +44,6 @@ pub fn page(title: &str, student: &str, rows: &[Row]) -> String {
         page += &format!("<h2>{}</h2>\n<pre>{}</pre>\n", escape(&row.title), escape(&row.shown));
     }
     page
-}
-
-/// The marks that were reached, and those that can be.
-pub fn sum(rows: &[Row]) -> (u32, u32) {
-    rows.iter().fold((0, 0), |(reached, of), row| (reached + row.marks, of + row.of))
 }
 
 /// The text with what HTML would take for its own.

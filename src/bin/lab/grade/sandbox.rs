@@ -235,7 +235,7 @@ pub fn run(command: &[String], said: &Path, time: Duration) -> Result<(), String
 }
 
 /// Whether the program ended well; none if it had to be ended.
-pub fn wait(child: &mut Child, time: Duration) -> Option<bool> {
+fn wait(child: &mut Child, time: Duration) -> Option<bool> {
     let began = Instant::now();
     while began.elapsed() < time {
         match child.try_wait() {

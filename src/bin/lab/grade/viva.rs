@@ -29,7 +29,14 @@ struct Line {
 pub fn ask(work: &mut Work, rows: &[Row]) -> Result<String, String> {
     let green: BTreeSet<&str> =
         rows.iter().filter(|row| is_green(row)).map(|r| &*r.title).collect();
-    for Line { file, number, text } in own_lines(work)?.into_iter().take(TRIES) {
+    let lines = own_lines(work)?;
+    if lines.is_empty() {
+        return Err(
+            "no line is the student's own: does --base name the sources that were handed out?"
+                .into(),
+        );
+    }
+    for Line { file, number, text } in lines.into_iter().take(TRIES) {
         let path = work.folder.join(&file);
         let whole = fs::read_to_string(&path).map_err(|e| format!("{file}: {e}"))?;
         let lines = (1..).zip(whole.split_inclusive('\n')).filter(|(n, _)| *n != number);
@@ -49,7 +56,7 @@ pub fn ask(work: &mut Work, rows: &[Row]) -> Result<String, String> {
             ));
         }
     }
-    Err(format!("none of {TRIES} lines that were taken away makes a good question"))
+    Err("no line that was taken away makes a good question".into())
 }
 
 fn is_green(row: &Row) -> bool {
@@ -67,16 +74,17 @@ fn own_lines(work: &Work) -> Result<Vec<Line>, String> {
         if !is_program.iter().any(|end| file.ends_with(end)) {
             continue;
         }
-        // What this server brings is not the student's own.
-        let ours = fs::read_to_string(work.assignment.home.join(Path::new(&file)));
+        // What was handed out is not the student's own.
+        let ours = fs::read_to_string(work.assignment.base.join(Path::new(&file)));
         let ours = ours.unwrap_or_default();
         let ours: BTreeSet<&str> = ours.lines().map(str::trim).collect();
         let program = text.split("#[cfg(test)]").next().unwrap_or_default();
         for (number, line) in (1..).zip(program.lines()) {
             let trimmed = line.trim();
             // Elsewhere the compiler would not let a name or a brace go.
-            let may_go =
-                file.ends_with(".py") || trimmed.ends_with(';') && !trimmed.starts_with("let ");
+            let is_name = ["let ", "mod ", "const ", "static ", "pub "];
+            let is_name = is_name.iter().any(|start| trimmed.starts_with(start));
+            let may_go = file.ends_with(".py") || trimmed.ends_with(';') && !is_name;
             let is_remark = ["//", "#", "*", "/*", "import", "use ", "\"\"\""];
             let is_remark = is_remark.iter().any(|start| trimmed.starts_with(start));
             if may_go && trimmed.len() >= SHORTEST && !is_remark && !ours.contains(trimmed) {
