@@ -6,7 +6,7 @@
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::look::{self, FileId};
 
@@ -18,6 +18,9 @@ const MAX_LISTINGS: usize = 20;
 const MAX_TIME: Duration = Duration::from_secs(2);
 /// After so many listings in a row that add nothing, nothing is missing.
 const ENOUGH: usize = 5;
+
+/// So exact, at least, is the time of a folder's last change.
+const EXACTNESS: Duration = Duration::from_millis(20);
 
 /// A name in `new` or `cur`. What never changes of it stands first: so names are sorted.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -37,6 +40,8 @@ pub struct Listings<'a> {
     entries: Vec<Entry>,
     /// Whether the last two listings are the same: then nobody is renaming.
     is_at_rest: bool,
+    /// When the last one began.
+    began: SystemTime,
     /// How many there were, how many of the last ones added nothing, and their time.
     count: usize,
     idle: usize,
@@ -46,7 +51,8 @@ pub struct Listings<'a> {
 impl<'a> Listings<'a> {
     pub fn of(mailbox: &'a Path) -> Listings<'a> {
         let (count, idle, time) = (0, 0, Duration::ZERO);
-        Listings { mailbox, entries: Vec::new(), is_at_rest: false, count, idle, time }
+        let (entries, began) = (Vec::new(), SystemTime::UNIX_EPOCH);
+        Listings { mailbox, entries, is_at_rest: false, began, count, idle, time }
     }
 
     /// Lists the mailbox once more, unless nothing is missing; returns whether it did. `has_added`
@@ -62,12 +68,34 @@ impl<'a> Listings<'a> {
         if self.count == MAX_LISTINGS || self.time > MAX_TIME {
             return Err(io::Error::new(ErrorKind::TimedOut, "other programs keep renaming mail"));
         }
-        let began = Instant::now();
+        let timer = Instant::now();
+        self.began = SystemTime::now();
         let entries = list(self.mailbox)?;
-        self.time += began.elapsed();
+        self.time += timer.elapsed();
         self.is_at_rest = self.count > 0 && self.entries == entries;
         self.count += 1;
         self.entries = entries;
+        Ok(true)
+    }
+
+    /// Whether nobody has changed the folders since before the last listing began: then what it lacks is
+    /// not there.
+    ///
+    /// # Errors
+    /// When they cannot be looked at.
+    pub fn is_certain(&self) -> io::Result<bool> {
+        for folder in ["new", "cur"] {
+            let folder = look::at_folder(self.mailbox, folder);
+            match folder.and_then(|folder| fs::metadata(folder)?.modified()) {
+                // No mail has come yet.
+                Err(e) if e.kind() == ErrorKind::NotFound => {}
+                changed => {
+                    if changed? + EXACTNESS >= self.began {
+                        return Ok(false);
+                    }
+                }
+            }
+        }
         Ok(true)
     }
 

@@ -4,12 +4,17 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use super::delivery::{rename_to_free, sync_folder};
 use super::listings::{Entry, Listings};
 use super::look::{self, FileId};
 use super::maildrop::{Maildrop, Message, replaced};
 use crate::counted::counted;
+
+/// The pause before a mailbox is listed again, in which others are renaming mail.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// What came of an update.
 #[derive(Debug, PartialEq, Eq)]
@@ -39,7 +44,10 @@ impl Maildrop {
                 }
             }
             is_changed |= has_acted;
-            has_acted |= self.find_renamed(listings.entries(), &mut results);
+            if self.may_be_missed(&listings, &mut results)? {
+                has_acted = true;
+                thread::sleep(PAUSE);
+            }
         }
         if is_changed && self.sync {
             for place in ["cur", "new"] {
@@ -77,21 +85,28 @@ impl Maildrop {
     }
 
     /// Finds messages that are to be deleted and lie there under a name of another kind. Returns whether
-    /// a file could not be looked at, as it has another name by now: it may be one of them.
-    fn find_renamed(&self, entries: &[Entry], results: &mut Results) -> bool {
+    /// one may be there that this listing has not shown: a name may change before a look at its file, or
+    /// while its folder is listed.
+    ///
+    /// # Errors
+    /// When the folders cannot be looked at.
+    fn may_be_missed(&self, listings: &Listings, results: &mut Results) -> io::Result<bool> {
         let missing = self.numbered().filter(|(number, _)| {
             self.deleted.contains(number) && !matches!(results.get(number), Some(Ok(())))
         });
-        let missing: HashMap<FileId, u64> =
+        let mut missing: HashMap<FileId, u64> =
             missing.map(|(number, message)| (message.file, number)).collect();
-        let (entries, mut has_missed) = (if missing.is_empty() { &[] } else { entries }, false);
-        for file in entries.iter().map(|entry| entry.file(&self.folder)) {
+        if missing.is_empty() {
+            return Ok(false);
+        }
+        let mut has_missed = false;
+        for file in listings.entries().iter().map(|entry| entry.file(&self.folder)) {
             has_missed |= file.is_err();
-            if let Some(&number) = file.ok().and_then(|file| missing.get(&file)) {
+            if let Some(number) = file.ok().and_then(|file| missing.remove(&file)) {
                 results.insert(number, Err(replaced()));
             }
         }
-        has_missed
+        Ok(has_missed || !missing.is_empty() && !listings.is_certain()?)
     }
 
     /// Counts what came of the update. The log has one line for all that failed.

@@ -75,7 +75,8 @@ fn a_mail_sent_by_smtp_can_be_collected_by_pop3_in_one_conversation() {
 fn a_folder_stands_for_the_files_in_it() {
     let folder = Tree::empty();
     for (name, text) in [
-        ("b.txt", "S: 220 *\nC: (closed)\n"),
+        ("b.smtp.txt", "S: 220 *\nC: (closed)\n"),
+        ("start.txt", "python3 receiver.py {port} {mailboxes}\n"),
         ("a.md", "```smtp\nS: 220 *\nC: (closed)\n```\n"),
         ("c.png", "?"),
     ] {
@@ -83,8 +84,17 @@ fn a_folder_stands_for_the_files_in_it() {
     }
     let (_, said) = play(&[], &[folder.root()]);
     let a_md = said.find("a.md:1").unwrap();
-    assert!(a_md < said.find("b.txt:1").unwrap(), "{said}");
+    assert!(a_md < said.find("b.smtp.txt:1").unwrap(), "{said}");
     assert!(said.ends_with("2 passed, 0 failed\n"), "{said}");
+}
+
+#[test]
+fn blanks_in_front_of_a_line_do_not_count() {
+    let folder = Tree::empty();
+    let text =
+        "   # copied from a list\n   S: 220 *\n\tC: QUIT\n\u{a0}S: 221 *\n   #? 5* -> no: no\n";
+    let (status, said) = play_text(&folder, "a.smtp.txt", text);
+    assert_eq!(status, Some(0), "{said}");
 }
 
 #[test]

@@ -83,14 +83,17 @@ fn a_file_has_at_most_so_many_processes_conversations_and_octets() {
 #[test]
 fn one_file_that_cannot_be_read_is_reported_and_the_others_are_played() {
     let folder = Tree::empty();
-    write(&folder, "a.txt", GOOD);
-    write(&folder, "b.txt", b"S: 220 *\nC: \xe9\n");
-    write(&folder, "c.txt", "server: --record x\n");
-    write(&folder, "d.txt", GOOD);
+    write(&folder, "a.smtp.txt", GOOD);
+    write(&folder, "b.smtp.txt", b"S: 220 *\nC: \xe9\n");
+    write(&folder, "c.smtp.txt", "server: --record x\n");
+    write(&folder, "d.smtp.txt", GOOD);
     let (status, said) = play(&[], &[folder.root()]);
     assert_eq!(status, Some(2), "{said}");
     assert!(said.contains("2 passed, 0 failed\n"), "{said}");
-    assert!(said.contains("b.txt:2: not UTF-8") && said.contains("c.txt:1: server:"), "{said}");
+    assert!(
+        said.contains("b.smtp.txt:2: not UTF-8") && said.contains("c.smtp.txt:1: server:"),
+        "{said}"
+    );
 }
 
 #[cfg(unix)]

@@ -10,9 +10,11 @@ mod home;
 mod hostile;
 mod marks;
 mod mistakes;
+mod own;
 mod recordings;
 mod trees;
 mod vietnamese;
+mod words;
 
 use std::fs;
 use std::io::ErrorKind;

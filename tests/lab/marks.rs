@@ -17,7 +17,7 @@ const HIDDEN: &str = "# Hidden\n\n```parameters\nword: a, b, c, d, e, f, g, h\n`
     ```smtp 5 marks\n# says {word} to {user}\nS: 220 *\nC: HELO {word}\nS: 250 *\n```\n";
 
 /// A folder with lab, a mailbox tree and the assignment 7.
-fn course() -> Tree {
+pub fn course() -> Tree {
     let course = Tree::empty();
     course.add("mailboxes/nuce.edu.vn/hung");
     course.add("docs/assignments/7-test");
@@ -30,13 +30,13 @@ fn course() -> Tree {
 }
 
 /// Runs lab in this course, with our server as the student's own.
-fn run(course: &Tree, args: &[&str]) -> (Option<i32>, String) {
+pub fn run(course: &Tree, args: &[&str]) -> (Option<i32>, String) {
     let start =
         format!("'{BINARY}' --listen 127.0.0.1:{{port}} --pop3 off --mailboxes {{mailboxes}}");
     lab_in(course, &[args, &["--start", &start]].concat())
 }
 
-fn lab_in(course: &Tree, args: &[&str]) -> (Option<i32>, String) {
+pub fn lab_in(course: &Tree, args: &[&str]) -> (Option<i32>, String) {
     lab_copy(course, course.root(), args)
 }
 
@@ -51,7 +51,7 @@ fn each_conversation_has_its_marks_and_the_first_stage_shows_its_differences() {
         "    FAIL  0/3  it says no\n",
         "expected: S: 500 *\n",
         "mistake:  says-yes: it says yes\n",
-        "    FAIL  0/1  later\n\n",
+        "    FAIL  0/1  later\n          its difference is shown when \"Stage 1\" is green\n\n",
         "  public      2/6\n",
         "  in class    -/4\n",
         "  total       2/6\n",
@@ -159,6 +159,7 @@ fn own_conversations_must_be_right() {
     let (status, said) = lab_in(&course, &["mark", "7"]);
     assert!(status == Some(1) && said.contains("the right program says something else"), "{said}");
     assert!(said.contains("FAIL    0/3  none passes"), "{said}");
+    fs::remove_file(course.root().join("homework/7/wrong.smtp.txt")).unwrap();
     write(&course, "homework/7/right.smtp.txt", "S: 220 *\nC: NOOP\nS: 250 *\n");
     let (status, said) = lab_in(&course, &["mark", "7"]);
     assert!(status == Some(0) && said.contains("ok      3/3  right.smtp.txt"), "{said}");

@@ -49,7 +49,12 @@ fn assert_named(said: &str, name: &str) {
 #[test]
 fn what_is_wrong_in_every_server_is_named_without_a_line() {
     let noop = "S: 220 *\nC: NOOP\nS: 250 *\nC: QUIT\nS: 221 *\n";
-    let cases: [(&str, &[&str], &str); 9] = [
+    let second = "S: 220 *\nS2: 220 *\n#? (nothing) -> one-at-a-time: yes\nC: QUIT\n";
+    let two = format!("{noop}{noop}");
+    let cases: [(&str, &[&str], &str); 11] = [
+        (second, &["220 x\r\n"], "one-at-a-time"),
+        // It closes when it has heard QUIT.
+        (&two, &["220 x\r\n", "250 OK\r\n221 x\r\n"], "after-quit"),
         (noop, &["220 x\r\n", "", "250 late\r\n"], "silent"),
         (noop, &["220 x\r\n"], "hung-up"),
         (noop, &["220 x\r\n", "250 OK\n"], "bare-lf"),

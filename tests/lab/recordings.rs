@@ -1,9 +1,11 @@
 //! Recordings: what `--record` and `lab record` write down can be played again.
 
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
 
 use crate::common::{Client, Server, Tree, wait_until};
 use crate::{LAB, lab, play, play_text, write};
@@ -194,6 +196,28 @@ fn a_file_that_is_there_is_not_recorded_over() {
     assert_eq!(status, Some(2), "{said}");
     assert!(said.contains("is there already") && said.lines().count() == 1, "{said}");
     assert_eq!(fs::read_to_string(file).unwrap(), "# my homework\n");
+}
+
+#[test]
+fn what_a_server_says_reaches_neither_terminal_nor_file_as_it_is() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = thread::spawn(move || {
+        for _ in 0..2 {
+            let (mut client, _) = listener.accept().unwrap();
+            client.write_all(b"220 \x1b]0;x\x07 \\ \"\r\n").unwrap();
+            BufReader::new(client).lines().next();
+        }
+    });
+    let folder = Tree::empty();
+    let saved = folder.root().join("saved.txt");
+    let said = type_lines(&saved, port, &["QUIT"]);
+    let text = fs::read_to_string(&saved).unwrap();
+    assert!(!said.contains('\x1b') && !text.contains('\x1b'), "{said}{text}");
+    let against = format!("127.0.0.1:{port}");
+    let (status, said) = lab(&["play", "--against", &against, saved.to_str().unwrap()]);
+    server.join().unwrap();
+    assert_eq!(status, Some(0), "{text}{said}");
 }
 
 /// Types these lines, as a person does who waits for each reply, and gives what was on the screen.

@@ -26,8 +26,8 @@ lab: talks with a mail server, and plays conversations against it
 
 WHERE is a port, HOST:PORT, pop3 (127.0.0.1:1110), or submission (127.0.0.1:1587); without it,
 127.0.0.1:2525. Ctrl-C leaves.
-FILE is a conversation, or a Markdown file with smtp or pop3 blocks, or a folder of such files;
-docs/conversations.md describes them. The server and its mailboxes are found beside lab, in the
+FILE is a conversation, or a Markdown file with smtp or pop3 blocks, or a folder: its files *.smtp.txt
+and *.md; docs/conversations.md describes them. The server and its mailboxes are found beside lab, in the
 current folder or above; where there is a Cargo.toml, the server is built first. Instead of it:
 
   --against HOST:PORT   play against a server that runs already
@@ -102,8 +102,8 @@ pub fn parse(args: Vec<String>) -> Result<Task, String> {
     let vi = is_typed && words.contains(&"--vi");
     words.retain(|word| !(vi && *word == "--vi"));
     match words.as_slice() {
-        ["grade"] | ["grade", "--help" | "-h"] => Ok(Task::Help(grade::HELP)),
-        ["help" | "--help" | "-h", ..] | [_, "--help" | "-h"] => Ok(Task::Help(HELP)),
+        ["grade"] | ["grade", .., "--help" | "-h"] => Ok(Task::Help(grade::HELP)),
+        ["help" | "--help" | "-h", ..] | [_, .., "--help" | "-h"] => Ok(Task::Help(HELP)),
         ["talk"] => talk(SMTP, None, vi),
         ["talk", address] => talk(address, None, vi),
         // As telnet has it.

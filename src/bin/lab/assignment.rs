@@ -146,8 +146,9 @@ impl Assignment {
     /// For each file that cannot be understood, what is wrong there.
     pub fn own(&self) -> Vec<Result<Vec<Conversation>, String>> {
         let entries = fs::read_dir(&self.homework).into_iter().flatten().flatten();
-        let paths = entries.map(|entry| entry.path().to_string_lossy().into_owned());
-        let mut paths: Vec<String> = paths.filter(|path| path.ends_with(".smtp.txt")).collect();
+        let paths = entries.map(|entry| as_typed(&entry.path()));
+        let mut paths: Vec<String> =
+            paths.filter(|path| path.ends_with(files::CONVERSATION)).collect();
         paths.sort();
         paths.iter().map(|path| files::read(path)).collect()
     }
@@ -222,11 +223,15 @@ fn read_text(path: &Path) -> Result<String, String> {
     octets::decode(&octets).map_err(|(_, what)| wrong(what))
 }
 
+/// A path as it would be typed here.
+fn as_typed(path: &Path) -> String {
+    let here = env::current_dir().unwrap_or_default();
+    path.strip_prefix(here).unwrap_or(path).to_string_lossy().into_owned()
+}
+
 /// The conversations of a page that are worth marks.
 fn conversations(page: &Path, parameters: &Parameters) -> Result<Vec<Conversation>, String> {
-    // A report names the page as it would be typed here.
-    let here = env::current_dir().unwrap_or_default();
-    let name = page.strip_prefix(here).unwrap_or(page).to_string_lossy();
+    let name = as_typed(page);
     let text = parameters.fill(&read_text(page)?);
     let found = script::parse(&name, &text);
     let mut found = found.map_err(|(line, what)| format!("{name}:{line}: {what}"))?;

@@ -18,6 +18,9 @@ use crate::{bounds, home, octets, parameters};
 /// The most characters of one thing in a report.
 const LONGEST: usize = 400;
 
+/// How the name of a conversation ends, where other files lie beside it.
+pub const CONVERSATION: &str = ".smtp.txt";
+
 /// How many conversations are played at once, each against a server of its own.
 const AT_ONCE: usize = 8;
 
@@ -35,7 +38,8 @@ pub fn play_files(wanted: Play) -> Result<bool, String> {
     }
     if conversations.is_empty() {
         return Err(if wrong.is_empty() {
-            "there is no conversation in these files".to_owned()
+            "there is no conversation in these files; of a folder, *.smtp.txt and *.md are played"
+                .to_owned()
         } else {
             wrong.join("\nlab: ")
         });
@@ -59,12 +63,20 @@ pub fn play_files(wanted: Play) -> Result<bool, String> {
     let options =
         Options { against, client, submission, pop3, codes_only, goes_on: false, patience };
     let outcomes = play_all(&conversations, &options);
-    for (index, outcome) in &outcomes {
-        if let Outcome::NoServer(line, reason) = outcome {
-            return Err(format!("{}:{line}: no server: {reason}", conversations[*index].file));
+    let no_server = outcomes.iter().find_map(|(index, outcome)| match outcome {
+        Outcome::NoServer(line, reason) => {
+            Some(format!("{}:{line}: no server: {reason}", conversations[*index].file))
         }
+        Outcome::Passed | Outcome::Unchecked(_) | Outcome::Failed(_) | Outcome::Skipped(_) => None,
+    });
+    let is_played = |(_, outcome): &(usize, Outcome)| {
+        matches!(outcome, Outcome::Passed | Outcome::Unchecked(_) | Outcome::Failed(_))
+    };
+    if let (Some(reason), false) = (&no_server, outcomes.iter().any(is_played)) {
+        return Err(reason.clone());
     }
     let all_passed = report(&conversations, outcomes);
+    wrong.extend(no_server);
     // One file that cannot be read costs the others nothing, but it is no success.
     if wrong.is_empty() { Ok(all_passed) } else { Err(wrong.join("\nlab: ")) }
 }
@@ -78,7 +90,29 @@ pub fn read(file: &str) -> Result<Vec<Conversation>, String> {
     let wrong = |(line, what): Wrong| format!("{file}:{line}: {what}");
     let text = octets::decode(&octets).map_err(wrong)?;
     let text = parameters::of(&text, "").fill(&text);
+    if let Some(found) = unfilled(&text).filter(|_| !script::is_markdown(file)) {
+        return Err(wrong(found));
+    }
     script::parse(file, &text).map_err(wrong)
+}
+
+/// A `{name}` in an address, as it stands on an assignment's page.
+fn unfilled(text: &str) -> Option<Wrong> {
+    let name_in = |line: &str| {
+        let (before, rest) = line.split_once('{')?;
+        let (name, after) = rest.split_once('}')?;
+        let is_address = before.ends_with(['<', '@']) || after.starts_with('@');
+        let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase());
+        (is_address && is_name).then(|| name.to_owned())
+    };
+    let says = |line: &&str| ["M:", "C:"].contains(&line.trim_start().get(..2).unwrap_or(""));
+    let mut lines = text.lines().enumerate().filter(|(_, line)| says(line));
+    lines.find_map(|(index, line)| {
+        let name = name_in(line)?;
+        let what =
+            format!("{{{name}}} is filled in on an assignment's page only; write the name itself");
+        Some((index + 1, what))
+    })
 }
 
 /// The files that are named, and for a folder the conversations and Markdown files in it.
@@ -92,8 +126,8 @@ pub fn all_files(named: &[String]) -> Result<Vec<String>, String> {
         let entries = fs::read_dir(name).map_err(|e| format!("{name}: {e}"))?;
         let paths = entries.flatten().map(|entry| entry.path());
         let mut inside: Vec<String> = paths
-            .filter(|path| path.extension().is_some_and(|e| e == "txt" || e == "md"))
             .map(|path| path.to_string_lossy().into_owned())
+            .filter(|path| path.ends_with(CONVERSATION) || path.ends_with(".md"))
             .collect();
         inside.sort();
         files.extend(inside);

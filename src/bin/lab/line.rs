@@ -72,7 +72,7 @@ pub fn parse_line(text: &str, speakers: &mut Speakers) -> Result<Action, String>
 fn unknown(text: &str) -> String {
     let word = text.split_whitespace().next().unwrap_or_default();
     format!(
-        "{word:?} is unknown; a line begins with C: C! S: M: L: # server: file: port: next-hop: run: exit: wait: or do:"
+        "{word:?} is unknown; a line begins with C: C! S: M: L: # #? server: file: file! port: next-hop: run: exit: wait: or do:"
     )
 }
 

@@ -32,6 +32,7 @@ mod trees;
 mod vietnamese;
 mod zip;
 
+use std::panic;
 use std::process::ExitCode;
 
 use args::Task;
@@ -40,6 +41,7 @@ use args::Task;
 const USAGE_ERROR: u8 = 2;
 
 fn main() -> ExitCode {
+    end_quietly_without_reader();
     let args = std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned());
     match args::parse(args.collect()).and_then(run) {
         Ok(true) => ExitCode::SUCCESS,
@@ -49,6 +51,18 @@ fn main() -> ExitCode {
             ExitCode::from(USAGE_ERROR)
         }
     }
+}
+
+/// Makes a panic silent that only says that nobody reads any more, as in `lab mark 2 | head`. It still
+/// unwinds, so that servers are ended and temporary folders removed.
+fn end_quietly_without_reader() {
+    let tell = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        let text = info.payload().downcast_ref::<String>();
+        if !text.is_some_and(|text| text.starts_with("failed printing to stdout")) {
+            tell(info);
+        }
+    }));
 }
 
 /// Does what the command line asks for, and returns whether all went well.

@@ -10,6 +10,9 @@ use crate::script::{self, Conversation};
 use crate::template::Template;
 use crate::{broken, files, own};
 
+/// The marks of an assignment that is marked in class, too, as its page has them.
+const WHOLE: u32 = 100;
+
 /// What is to be marked.
 #[derive(Debug, Clone)]
 pub struct Marking {
@@ -52,7 +55,8 @@ impl Sum {
 /// # Errors
 /// When it could not be played.
 pub fn mark(marking: &Marking) -> Result<bool, String> {
-    mark_rows(marking).map(|rows| rows.iter().all(|row| row.marks == row.of))
+    mark_rows(marking)
+        .map(|rows| rows.iter().all(|row| row.marks == row.of && row.mistake.is_empty()))
 }
 
 /// Does the same, and returns what came of each thing that is worth marks.
@@ -65,7 +69,7 @@ pub fn mark_rows(marking: &Marking) -> Result<Vec<Row>, String> {
     for (name, value) in &assignment.parameters.0 {
         println!("  {name} = {value}");
     }
-    let (mut parts, mut rows) = (Vec::new(), Vec::new());
+    let (mut parts, mut rows, mut tested) = (Vec::new(), Vec::new(), None);
     if !assignment.public.is_empty() || assignment.unbroken > 0 {
         let made = marking.program.as_deref().map(|name| broken::find(&assignment, name));
         let made = made.transpose()?;
@@ -85,9 +89,13 @@ pub fn mark_rows(marking: &Marking) -> Result<Vec<Row>, String> {
         if assignment.unbroken > 0 {
             parts.push(("unbroken", play_base(&assignment, &options, &mut rows)));
         }
+        tested = Some(options);
     }
     if assignment.each_caught + assignment.each_hidden_caught + assignment.right_one > 0 {
-        parts.push(("your own", own::play(&assignment, marking.patience, &mut rows)?));
+        parts.push((
+            "your own",
+            own::play(&assignment, tested.as_ref(), marking.patience, &mut rows)?,
+        ));
     }
     print_sums(&assignment, &parts);
     Ok(rows)
@@ -130,7 +138,11 @@ fn play_part(
     let outcomes = files::play_all(conversations, options);
     let absent: Vec<&str> = outcomes.iter().filter_map(|(_, outcome)| absence(outcome)).collect();
     if let (Some(reason), true) = (absent.first(), absent.len() == outcomes.len()) {
-        return Err(format!("the program could not be played: {reason}"));
+        let Against::Started(template) = &options.against else { return Err((*reason).to_owned()) };
+        let lacks_port = reason.starts_with("nobody at ") && !template.takes("port");
+        let hint = "; the line that starts the program must have {port} in it, and no number";
+        let hint = if lacks_port { hint } else { "" };
+        return Err(format!("the program could not be played: {reason}{hint}"));
     }
     for (index, outcome) in outcomes {
         let conversation = &conversations[index];
@@ -149,6 +161,11 @@ fn play_part(
             println!("{}", indented(&files::show(file, &difference)));
         } else if let Some(mistake) = difference.mistake {
             println!("          mistake:  {}", files::shortened(&mistake));
+        } else {
+            println!(
+                "          its difference is shown when \"{}\" is green",
+                first_red.unwrap_or_default()
+            );
         }
     }
     Ok(sum)
@@ -238,13 +255,15 @@ fn print_sums(assignment: &Assignment, parts: &[(&str, Sum)]) {
         total.reached += reached;
         total.of += of;
     }
-    if assignment.teacher.is_none() {
-        println!("  hidden conversations and mistakes: your teacher plays them");
-    }
     if assignment.in_class > 0 && assignment.class_patches.is_none() {
         println!("  in class    -/{}", assignment.in_class);
     }
-    println!("  total     {:3}/{}", total.reached, total.of);
+    if assignment.in_class > 0 && assignment.teacher.is_none() {
+        println!("  hidden conversations and mistakes: your teacher plays them");
+        println!("  so far    {:3} of {WHOLE}", total.reached);
+    } else {
+        println!("  total     {:3}/{}", total.reached, total.of);
+    }
 }
 
 /// A file's name without its folders.

@@ -12,6 +12,7 @@ pub const GOES_ON: &str = "; the reply goes on, and then ";
 
 /// What was seen where a conversation and a program differ.
 pub struct Scene<'a> {
+    pub sent: &'a str,
     pub heard: &'a str,
     pub expected: &'a str,
     /// How the program ended, if it did.
@@ -58,6 +59,11 @@ fn is_bare(heard: &str) -> bool {
     heard.starts_with("no CRLF in ")
 }
 
+/// Whether the client has said, as a report shows it, that it wants to end.
+fn is_quit(sent: &str) -> bool {
+    sent.eq_ignore_ascii_case("QUIT\\r\\n")
+}
+
 /// The mistake that this is, if it is known: what the conversation says, or what its writer need not say.
 pub fn name(hints: &[Hint], scene: &Scene) -> Option<String> {
     hints.iter().find_map(|hint| hint.of(scene)).or_else(|| name_always(scene))
@@ -65,7 +71,7 @@ pub fn name(hints: &[Hint], scene: &Scene) -> Option<String> {
 
 /// The mistakes that need no line.
 fn name_always(scene: &Scene) -> Option<String> {
-    let Scene { heard, expected, .. } = *scene;
+    let Scene { sent, heard, expected, .. } = *scene;
     let of_the_line = || {
         let sentence = if scene.was_early || expected == "nothing more" {
             "speaks-unasked: it speaks before its turn; one command, one reply"
@@ -81,8 +87,10 @@ fn name_always(scene: &Scene) -> Option<String> {
             "no-code: a reply begins with three digits (§4.2)"
         } else if heard.starts_with("(nothing") {
             "silent: it says nothing, and the other side waits for ever"
+        } else if heard.starts_with("(closed)") && is_quit(sent) && expected.starts_with("S: 220") {
+            "after-quit: QUIT was the end; a text file holds one conversation, a Markdown file many"
         } else if heard.starts_with("(closed)") {
-            "hung-up: it closed the connection, and nobody had asked for that"
+            "hung-up: it closed the connection, and something was still to be said"
         } else {
             return None;
         };

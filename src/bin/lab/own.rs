@@ -1,14 +1,21 @@
 //! The student's own conversations: right ones that find mistakes.
 
+use std::fs;
 use std::time::Duration;
 
-use crate::assignment::Assignment;
+use crate::assignment::{Assignment, START, Tested};
 use crate::broken::{self, Patch};
-use crate::files;
+use crate::files::{self, CONVERSATION};
+use crate::home;
 use crate::mark::{Row, Sum, difference, indented, name_of, options, row};
 use crate::options::Options;
 use crate::play::Outcome;
 use crate::script::Conversation;
+use crate::template::Template;
+
+/// What a conversation is told that the right program contradicts: the teacher's, or what is here.
+const RIGHT: &str = "the right program says something else, so that it catches nothing";
+const HERE: &str = "the server of this project says something else";
 
 /// Plays the student's own conversations: they must pass with the right program, and what they find
 /// in the broken ones counts.
@@ -17,29 +24,30 @@ use crate::script::Conversation;
 /// When a program to play them with cannot be built.
 pub fn play(
     assignment: &Assignment,
+    tested: Option<&Options>,
     patience: Duration,
     rows: &mut Vec<Row>,
 ) -> Result<Sum, String> {
     println!("\n  Your own conversations");
-    let (mut sum, mut good) = (Sum::default(), Vec::new());
-    let Some(right) = broken::right(assignment)? else {
-        for wrong in assignment.own().into_iter().filter_map(Result::err) {
-            println!("    FAIL  {wrong}");
-        }
-        println!("    your teacher plays them");
-        return Ok(sum);
-    };
-    let right = options(assignment, right.template.clone(), patience);
+    let (mut sum, mut all) = (Sum::default(), Vec::new());
     for read in assignment.own() {
         match read {
-            Ok(conversations) => good.extend(keep_right(conversations, &right)),
+            Ok(conversations) => all.extend(conversations),
             Err(wrong) => {
                 println!("    FAIL  {wrong}");
-                let (title, mistake, shown) = ("one file".into(), wrong, String::new());
-                rows.push(Row { part: "your own", title, marks: 0, of: 0, mistake, shown });
+                rows.push(wrong_row("one file".into(), wrong, String::new()));
             }
         }
     }
+    name_ignored(assignment);
+    println!("    {} conversation{} read", all.len(), if all.len() == 1 { "" } else { "s" });
+    let Some(right) = broken::right(assignment)? else {
+        play_as_student(assignment, tested, patience, all, rows);
+        return Ok(sum);
+    };
+    let right = options(assignment, right.template.clone(), patience);
+    let reason = if assignment.teacher.is_some() { RIGHT } else { HERE };
+    let good = keep_right(all, reason, &right, rows);
     if assignment.right_one > 0 {
         let first = good.first().map_or("none passes".into(), |first| name_of(&first.file));
         let (word, marks) = (if good.is_empty() { "FAIL" } else { "ok  " }, assignment.right_one);
@@ -59,6 +67,47 @@ pub fn play(
         }
     }
     Ok(sum)
+}
+
+/// Plays them without the teacher's programs: what mini-smtpd contradicts is wrong, and what only the
+/// student's own program contradicts is a mistake of that.
+fn play_as_student(
+    assignment: &Assignment,
+    tested: Option<&Options>,
+    patience: Duration,
+    mut all: Vec<Conversation>,
+    rows: &mut Vec<Row>,
+) {
+    if assignment.tested == Tested::Server && !all.is_empty() {
+        match home::server(&assignment.base) {
+            Ok(server) => {
+                let server = Template::of_binary(&server, home::mailboxes(&assignment.home));
+                let mini_smtpd = options(assignment, server, patience);
+                all = keep_right(all, "mini-smtpd says something else", &mini_smtpd, rows);
+            }
+            Err(reason) => println!("    not played against mini-smtpd: {reason}"),
+        }
+    }
+    if let Some(tested) = tested {
+        keep_right(all, "your program says something else", tested, rows);
+    }
+    println!("    your teacher plays them against broken programs");
+}
+
+/// Names what may be meant as a conversation, and is none by its name.
+fn name_ignored(assignment: &Assignment) {
+    let entries = fs::read_dir(&assignment.homework).into_iter().flatten().flatten();
+    for name in entries.map(|entry| entry.file_name().to_string_lossy().into_owned()) {
+        let is_meant = [".txt", ".smtp"].iter().any(|end| name.to_lowercase().ends_with(end));
+        if is_meant && name != START && !name.ends_with(CONVERSATION) {
+            println!("    ignored  {name}: the name of a conversation ends in {CONVERSATION}");
+        }
+    }
+}
+
+/// What is wrong, and costs no marks by itself.
+fn wrong_row(title: String, mistake: String, shown: String) -> Row {
+    Row { part: "your own", title, marks: 0, of: 0, mistake, shown }
 }
 
 /// The place where one of these conversations differs from the program with this mistake.
@@ -84,19 +133,24 @@ fn catch(
     }))
 }
 
-/// Those conversations that pass with the right program; a line for each other one.
-fn keep_right(conversations: Vec<Conversation>, right: &Options) -> Vec<Conversation> {
+/// Those conversations that pass with this program; a line with `reason` for each other one.
+fn keep_right(
+    conversations: Vec<Conversation>,
+    reason: &str,
+    right: &Options,
+    rows: &mut Vec<Row>,
+) -> Vec<Conversation> {
     let outcomes = files::play_all(&conversations, right);
     let mut good = Vec::new();
     for ((_, outcome), conversation) in outcomes.into_iter().zip(conversations) {
         let (file, line) = (conversation.file.clone(), conversation.line);
         match difference(line, outcome) {
             None => good.push(conversation),
-            Some(difference) => println!(
-                "    FAIL  {}: the right program says something else, so that it catches nothing\n{}",
-                name_of(&file),
-                indented(&files::show(&file, &difference))
-            ),
+            Some(difference) => {
+                let (name, shown) = (name_of(&file), files::show(&file, &difference));
+                println!("    FAIL  {name}: {reason}\n{}", indented(&shown));
+                rows.push(wrong_row(name, reason.to_owned(), shown));
+            }
         }
     }
     good

@@ -166,9 +166,13 @@ impl<'a> Play<'a> {
             self.mails.follow(&step.action);
         }
         result.map_err(|heard| {
-            let hangs = matches!(&step.action, Action::Server(number, Expected::Reply { .. } | Expected::Text(_))
-                if self.clients.get(number).is_some_and(|client| !client.has_heard)
-                    && heard.starts_with("(nothing"));
+            let waits = matches!(
+                &step.action,
+                Action::Server(_, Expected::Reply { .. } | Expected::Text(_))
+            );
+            // A server that talks with one client and not with another is there, and makes a mistake.
+            let is_deaf = self.clients.values().all(|client| !client.has_heard);
+            let hangs = waits && is_deaf && heard.starts_with("(nothing");
             self.unheard |= hangs && !self.options.goes_on;
             self.difference(step, heard)
         })
@@ -202,8 +206,15 @@ impl<'a> Play<'a> {
             _ => None,
         };
         let expected = visible(step.text.as_bytes());
-        let scene =
-            Scene { heard: &heard, expected: &expected, ended: died, log: &log, was_early, mail };
+        let scene = Scene {
+            sent: &sent,
+            heard: &heard,
+            expected: &expected,
+            ended: died,
+            log: &log,
+            was_early,
+            mail,
+        };
         let mistake = mistake::name(&step.hints, &scene);
         let heard = match ended {
             Some(status) => format!("{heard}; the program has ended, {status}"),

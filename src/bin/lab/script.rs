@@ -254,7 +254,8 @@ fn parse_conversation<'a>(
     let (mut flags, mut steps) = (Vec::new(), Vec::<Step>::new());
     let (mut title, mut speakers) = (None, Speakers::new(head.protocol));
     for (line, text) in lines {
-        let text = text.trim_end();
+        // Blanks in front come with what is copied out of a list.
+        let text = text.trim();
         if let Some(hint) = text.strip_prefix("#?") {
             let last = steps.last_mut().ok_or((line, "#? stands below a line".to_owned()))?;
             last.hints.push(Hint::parse(hint).map_err(|wrong| (line, wrong))?);
@@ -264,7 +265,7 @@ fn parse_conversation<'a>(
             title.get_or_insert(comment.trim());
             continue;
         }
-        if text.trim_start().is_empty() {
+        if text.is_empty() {
             continue;
         }
         if let Some(given) = text.strip_prefix("server:") {

@@ -1,7 +1,7 @@
 //! A line client for those without a good telnet: what is typed is sent with CRLF.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, ErrorKind, IsTerminal, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, IsTerminal, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -11,6 +11,9 @@ use std::time::Duration;
 use crate::client::visible;
 use crate::home;
 use crate::vietnamese;
+
+/// The longest line that a server may say, in octets; §4.5.3.1.5 allows 512.
+const MAX_LINE: u64 = 64 * 1024;
 
 /// How long the server may still speak after the last line that was typed.
 const LAST_WORDS: Duration = Duration::from_secs(5);
@@ -79,13 +82,15 @@ fn listen(stream: TcpStream, record: &Record, prompts: bool, vi: bool) {
     let mut reader = BufReader::new(stream);
     let mut line = Vec::new();
     let mut is_first = true;
-    while matches!(reader.read_until(b'\n', &mut line), Ok(1..)) {
+    // What has no end is shown in pieces.
+    while matches!(reader.by_ref().take(MAX_LINE).read_until(b'\n', &mut line), Ok(1..)) {
         let text = String::from_utf8_lossy(line.trim_ascii_end()).into_owned();
         if std::mem::take(&mut is_first) && text.starts_with(['+', '-']) {
             note(record, "port: pop3");
         }
-        show(prompts, &visible(text.as_bytes()));
-        note(record, &format!("S: {text}"));
+        let shown = visible(text.as_bytes());
+        show(prompts, &shown);
+        note(record, &format!("S: {shown}"));
         if let Some(explanation) = vietnamese::explain(&text).filter(|_| vi) {
             println!("{explanation}");
         }

@@ -311,6 +311,16 @@ fn quit_is_not_ok_when_a_marked_message_has_quite_another_name() {
 }
 
 #[test]
+fn quit_is_ok_when_another_program_has_just_removed_a_marked_message() {
+    let store = store();
+    let new = store.tree.root().join("nuce.edu.vn/hung/new");
+    let remove = || fs::remove_file(new.join("1.one")).unwrap();
+    let input = "USER hung\r\nPASS secret\r\nDELE 1\r\nQUIT\r\n";
+    let last = last_reply(&store, input, "QUIT", remove);
+    assert!(last.starts_with("+OK Bye, "), "{last}");
+}
+
+#[test]
 fn quit_is_not_ok_while_a_marked_message_keeps_getting_other_names() {
     let store = store_with_many();
     let cur = store.tree.root().join("nuce.edu.vn/hung/cur");
