@@ -14,8 +14,8 @@ use crate::{bounds, home};
 const MAX_FILES: usize = 500;
 const MAX_SIZE: usize = 10 * 1024 * 1024;
 
-/// What compilers leave behind, and the folders for it.
-const LEFT_BEHIND: [&str; 5] = [".class", ".pyc", ".o", ".obj", ".exe"];
+/// What compilers leave behind, and an earlier pack; and the folders for it.
+const LEFT_BEHIND: [&str; 6] = [".class", ".pyc", ".o", ".obj", ".exe", ".zip"];
 const FOLDERS_LEFT_BEHIND: [&str; 3] = ["target", "node_modules", "__pycache__"];
 
 /// Plays a copy of the homework, prints its marks, and writes the zip. Returns whether all marks were
@@ -29,7 +29,9 @@ pub fn pack(mut marking: Marking) -> Result<bool, String> {
         return Err("whose is it? Say --student B20DCCN123".into());
     }
     let mut files = Vec::new();
-    collect(&assignment.homework, "", &mut files)?;
+    if assignment.homework.is_dir() {
+        collect(&assignment.homework, "", &mut files)?;
+    }
     if assignment.hands_in_sources {
         let mut sources = Vec::new();
         collect(&assignment.home.join("src"), "src/", &mut sources)?;
