@@ -77,7 +77,7 @@ impl Work {
             return Ok(());
         } else {
             copy_manifest(home, &self.folder).map_err(|e| e.to_string())?;
-            self.run("cargo build --offline --quiet --bin mini-smtpd")?;
+            self.run("cargo build --offline --quiet --bin mini-smtpd --target-dir target")?;
             let binary = Path::new("./target/debug/mini-smtpd");
             Template::of_binary(binary, PathBuf::new()).line()
         };
