@@ -77,9 +77,9 @@ impl Work {
             return Ok(());
         } else {
             copy_manifest(home, &self.folder).map_err(|e| e.to_string())?;
-            self.run("cargo build --offline --quiet --bin mini-smtpd")?;
-            let binary = self.sandbox.inside(&self.folder, "target/debug/mini-smtpd");
-            Template::of_binary(Path::new(&binary), PathBuf::new()).line()
+            self.run("cargo build --offline --quiet --bin mini-smtpd --target-dir target")?;
+            let binary = Path::new("./target/debug/mini-smtpd");
+            Template::of_binary(binary, PathBuf::new()).line()
         };
         let mut inner = Template::parse("", PathBuf::new());
         inner.words = self.sandbox.inner(&self.folder);

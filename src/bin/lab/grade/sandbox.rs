@@ -149,12 +149,6 @@ impl Sandbox {
         add(["--chdir", INSIDE, "--"]);
         [all, words(BOUNDS)].concat()
     }
-
-    /// The path by which a program in the inner sandbox knows a file of its folder.
-    pub fn inside(&self, folder: &Path, name: &str) -> String {
-        let folder = if self.is_off { folder } else { Path::new(INSIDE) };
-        folder.join(name).to_string_lossy().into_owned()
-    }
 }
 
 /// The packages that cargo has fetched.
