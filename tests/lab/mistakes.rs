@@ -126,6 +126,11 @@ fn a_program_that_has_died_is_named_and_a_panic_with_its_place() {
                 "File \"a.py\", line 7, in f: KeyError: 1",
             ),
             ("Exception in thread \"main\" Oops\n\tat A.main(A.java:3)", "A.main(A.java:3)"),
+            // What was caught and printed.
+            (
+                "hello\nB: no\n\tat B.f(B.java:3)\n\tat B.main(B.java:9)\nbye",
+                "at B.f(B.java:3): B: no",
+            ),
         ] {
             let file = write(&folder, "a.txt", "S: 220 *\nC: QUIT\n");
             let log = write(&folder, "log", log);

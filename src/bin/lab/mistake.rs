@@ -86,7 +86,7 @@ fn name_always(scene: &Scene) -> Option<String> {
         } else if heard.starts_with("no reply: ") {
             "no-code: a reply begins with three digits (§4.2)"
         } else if heard.starts_with("(nothing") {
-            "silent: it says nothing, and the other side waits for ever"
+            "silent: it says nothing, and the other side waits for ever (or it did not flush a buffer)"
         } else if heard.starts_with("(closed)") && is_quit(sent) && expected.starts_with("S: 220") {
             "after-quit: QUIT was the end; a text file holds one conversation, a Markdown file many"
         } else if heard.starts_with("(closed)") {
@@ -115,7 +115,10 @@ fn panic_in(log: &str) -> Option<String> {
         let place = trace[..depth].iter().rfind(|line| line.starts_with("  File "))?.trim();
         return Some(format!("{place}: {}", trace.get(depth).unwrap_or(&"")));
     }
-    let at = lines.iter().rposition(|line| line.starts_with("Exception in thread "))?;
-    let place = lines.get(at + 1).map_or("", |line| line.trim().trim_start_matches("at "));
-    Some(format!("{place}: {}", lines[at]))
+    // Also one that was caught and printed, with the places in whose code it was thrown, the last first.
+    let is_place = |line: &&str| line.starts_with("\tat ");
+    let end = lines.iter().rposition(is_place)? + 1;
+    let depth = lines[..end].iter().rev().take_while(|line| is_place(line)).count();
+    let place = lines[end - depth].trim_start_matches("\tat ");
+    Some(format!("{place}: {}", lines[..end - depth].last().unwrap_or(&"")))
 }

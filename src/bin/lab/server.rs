@@ -138,7 +138,9 @@ impl Server {
     pub fn end(&mut self) -> Option<String> {
         let status = self.child.as_mut()?.try_wait().ok()??;
         let log = self.log();
-        Some(format!("{status}: {}", log.lines().last().unwrap_or("it wrote nothing")))
+        // The lines of a trace that stand further in are its places.
+        let what = log.lines().rfind(|line| !line.starts_with(char::is_whitespace));
+        Some(format!("{status}: {}", what.unwrap_or("it wrote nothing")))
     }
 
     /// What the program has written to its log.
