@@ -159,8 +159,6 @@ fn play_part(
         let Some(difference) = difference else { continue };
         if *first_red.get_or_insert(section) == section {
             println!("{}", indented(&files::show(file, &difference)));
-        } else if let Some(mistake) = difference.mistake {
-            println!("          mistake:  {}", files::shortened(&mistake));
         } else {
             println!(
                 "          its difference is shown when \"{}\" is green",

@@ -15,7 +15,7 @@ use crate::template::Template;
 
 /// What a conversation is told that the right program contradicts: the teacher's, or what is here.
 const RIGHT: &str = "the right program says something else, so that it catches nothing";
-const HERE: &str = "the server of this project says something else";
+const HERE: &str = "your server says something else";
 
 /// Plays the student's own conversations: they must pass with the right program, and what they find
 /// in the broken ones counts.
@@ -48,6 +48,7 @@ pub fn play(
     let right = options(assignment, right.template.clone(), patience);
     let reason = if assignment.teacher.is_some() { RIGHT } else { HERE };
     let good = keep_right(all, reason, &right, rows);
+    println!("    {} of them pass", good.len());
     if assignment.right_one > 0 {
         let first = good.first().map_or("none passes".into(), |first| name_of(&first.file));
         let (word, marks) = (if good.is_empty() { "FAIL" } else { "ok  " }, assignment.right_one);
