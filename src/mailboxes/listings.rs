@@ -19,9 +19,6 @@ const MAX_TIME: Duration = Duration::from_secs(2);
 /// After so many listings in a row that add nothing, nothing is missing.
 const ENOUGH: usize = 5;
 
-/// So exact, at least, is the time of a folder's last change.
-const EXACTNESS: Duration = Duration::from_millis(20);
-
 /// A name in `new` or `cur`. What never changes of it stands first: so names are sorted.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Entry {
@@ -79,24 +76,13 @@ impl<'a> Listings<'a> {
     }
 
     /// Whether nobody has changed the folders since before the last listing began: then what it lacks is
-    /// not there.
-    ///
-    /// # Errors
-    /// When they cannot be looked at.
-    pub fn is_certain(&self) -> io::Result<bool> {
-        for folder in ["new", "cur"] {
+    /// not there. A folder that is away for a moment lacks everything.
+    pub fn is_certain(&self) -> bool {
+        ["new", "cur"].iter().all(|folder| {
             let folder = look::at_folder(self.mailbox, folder);
-            match folder.and_then(|folder| fs::metadata(folder)?.modified()) {
-                // No mail has come yet.
-                Err(e) if e.kind() == ErrorKind::NotFound => {}
-                changed => {
-                    if changed? + EXACTNESS >= self.began {
-                        return Ok(false);
-                    }
-                }
-            }
-        }
-        Ok(true)
+            let changed = folder.and_then(|folder| fs::metadata(folder)?.modified());
+            changed.is_ok_and(|changed| changed + exactness(changed) < self.began)
+        })
     }
 
     /// The last listing.
@@ -153,6 +139,12 @@ impl Entry {
     pub fn file(&self, mailbox: &Path) -> io::Result<FileId> {
         Ok(look::id(&fs::symlink_metadata(self.path(mailbox)?)?))
     }
+}
+
+/// How far such a time of a folder's last change may lie behind. Some file systems know whole seconds only.
+fn exactness(time: SystemTime) -> Duration {
+    let since_1970 = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Duration::from_millis(if since_1970.subsec_nanos() == 0 { 2000 } else { 20 })
 }
 
 /// Lists `new` and `cur` once.

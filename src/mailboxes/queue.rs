@@ -5,11 +5,12 @@
 //! share a tree: whoever sends a message has locked its file.
 
 use std::fs::{self, File};
+use std::hash::{DefaultHasher, Hasher};
 use std::io::{self, BufRead, BufReader, ErrorKind, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::delivery::{at, create_file, rename, rename_to_free, sync_folder};
+use super::delivery::{at, create_file, create_maildir, rename, rename_to_free, sync_folder};
 use super::{Mailbox, MailboxTree, StoreError, StoredMessage, look, note};
 use crate::address::{Address, ForwardPath, ReversePath, parse_forward_path, parse_reverse_path};
 
@@ -103,8 +104,9 @@ impl Queue {
         let mut hops = note::read_lines(&path).map_err(|e| at(&path, e).to_string())?;
         hops.retain(|line| !line.starts_with('#'));
         let is_hop = |line: &String| {
-            let port = line.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
-            port.is_some() && line.bytes().all(|octet| octet.is_ascii_graphic())
+            let (host, port) = line.rsplit_once(':').unwrap_or_default();
+            let is_port = port.parse::<u16>().is_ok_and(|port| port > 0);
+            is_port && !host.is_empty() && line.bytes().all(|octet| octet.is_ascii_graphic())
         };
         match hops.iter().find(|line| !is_hop(line)) {
             Some(line) => {
@@ -230,18 +232,19 @@ impl Queued<'_> {
         fs::remove_file(&self.path).map_err(|e| self.failed(e))
     }
 
-    /// Keeps a copy to these recipients in `cur/`, with the reasons in front of it. It takes no other's
-    /// place: its name ends in the number of recipients that the message still had.
+    /// Keeps a copy to these recipients in `cur/`, with the reasons in front of it. It takes the place of
+    /// an earlier one to the same recipients, and no other's: its name ends in a number made of them.
     ///
     /// # Errors
     /// When there is no room for it; then nothing has changed.
     pub fn keep(&self, recipients: &[Address], reasons: &str) -> Result<(), StoreError> {
+        let mut number = DefaultHasher::new();
+        recipients.iter().for_each(|address| number.write(address.to_string().as_bytes()));
         let mut name = self.path.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".{}", self.recipients.len()));
+        name.push(format!(".{:016x}", number.finish()));
         let keep = || {
             let cur = look::at_folder(&self.queue.mailbox.folder, "cur")?;
-            rename(&self.copy(recipients, reasons)?, &cur.join(name))?;
-            sync_folder(&cur)
+            put(&self.copy(recipients, reasons)?, &cur.join(name))
         };
         keep().map_err(|e| self.failed(e))
     }
@@ -252,18 +255,16 @@ impl Queued<'_> {
     /// # Errors
     /// When there is no room for the copy; then nothing has changed.
     pub fn shorten(self, recipients: &[Address]) -> Result<(), StoreError> {
-        if !self.is_there() {
-            return Ok(());
-        }
         let copy = self.copy(recipients, "").map_err(|e| self.failed(e))?;
-        let Queued { queue, path, file, .. } = self;
+        if !self.is_there() {
+            return fs::remove_file(copy).map_err(|e| self.failed(e));
+        }
+        let Queued { path, file, .. } = self;
         // Windows replaces no file that is open. Who takes the message at this moment sends it once more.
         if cfg!(windows) {
             drop(file);
         }
-        let replaced =
-            rename(&copy, &path).and_then(|()| sync_folder(&queue.mailbox.folder.join("new")));
-        replaced.map_err(|e| StoreError::logged(at(&path, e)))
+        put(&copy, &path).map_err(|e| StoreError::logged(at(&path, e)))
     }
 
     /// Writes a copy to these recipients into `tmp/`. Its name tells the process, since another may write
@@ -271,7 +272,12 @@ impl Queued<'_> {
     fn copy(&self, recipients: &[Address], reasons: &str) -> io::Result<PathBuf> {
         let mut name = self.path.file_name().unwrap_or_default().to_owned();
         name.push(format!(".{}", std::process::id()));
-        let path = look::at_folder(&self.queue.mailbox.folder, "tmp")?.join(name);
+        let queue = &self.queue.mailbox.folder;
+        let tmp = look::at_folder(queue, "tmp").or_else(|_| {
+            create_maildir(queue, true)?;
+            look::at_folder(queue, "tmp")
+        });
+        let path = tmp?.join(name);
         let to = recipients.iter().map(|address| format!("Forward-Path: <{address}>\n"));
         let head =
             format!("{}{reasons}Return-Path: {}\n", to.collect::<String>(), self.reverse_path);
@@ -306,6 +312,14 @@ impl Queued<'_> {
         file.seek(SeekFrom::Start(self.text_at))?;
         Ok(file)
     }
+}
+
+/// Moves a copy to its place, or away.
+fn put(copy: &Path, place: &Path) -> io::Result<()> {
+    rename(copy, place).inspect_err(|_| {
+        let _ = fs::remove_file(copy);
+    })?;
+    place.parent().map_or(Ok(()), sync_folder)
 }
 
 /// Reads the envelope: who sent the message, to whom, and where its text begins.
@@ -532,6 +546,36 @@ mod tests {
     }
 
     #[test]
+    fn what_is_kept_again_takes_no_other_s_place() {
+        let (tree, _, queue) = queue(&["lan", "minh"]);
+        let path = only(&queue);
+        let taken = queue.take(&path, &SCHEDULE).unwrap().unwrap();
+        taken.keep(&taken.recipients[..1], "Reason: because\n").unwrap();
+        let lan = tree.files().into_iter().find(|kept| *kept != path).unwrap();
+        taken.keep(&taken.recipients[1..], "Reason: because\n").unwrap();
+        taken.remove().unwrap();
+        fs::rename(lan, &path).unwrap();
+        set_modified(&path, SystemTime::now());
+        let again = queue.take(&path, &SCHEDULE).unwrap().unwrap();
+        again.keep(&again.recipients, "Reason: again\n").unwrap();
+        again.remove().unwrap();
+        let mut kept: Vec<String> = tree.files().iter().map(|p| first_line(p)).collect();
+        kept.sort();
+        assert_eq!(kept, ["Forward-Path: <lan@b.vn>", "Forward-Path: <minh@b.vn>"]);
+    }
+
+    #[test]
+    fn a_folder_for_copies_that_is_gone_is_made_again() {
+        let (tree, _, queue) = queue(&["lan", "minh"]);
+        let path = only(&queue);
+        let taken = queue.take(&path, &SCHEDULE).unwrap().unwrap();
+        fs::remove_dir(tree.root().join("b.vn/@queue/tmp")).unwrap();
+        let minh = taken.recipients[1].clone();
+        taken.shorten(&[minh]).unwrap();
+        assert_eq!(first_line(&path), "Forward-Path: <minh@b.vn>");
+    }
+
+    #[test]
     fn what_was_tried_before_comes_after_what_was_not() {
         let (tree, _, queue) = queue(&["lan"]);
         let (now, tried) = (SystemTime::now(), only(&queue));
@@ -611,6 +655,8 @@ mod tests {
             ("# none\r\n", "next-hop has no line such as 127.0.0.1:2526"),
             ("a.vn:25\na.vn", "next-hop: \"a.vn\" is no host:port such as 127.0.0.1:2526"),
             ("a.vn:x\na.vn:25", "next-hop: \"a.vn:x\" is no host:port such as 127.0.0.1:2526"),
+            (":25", "next-hop: \":25\" is no host:port such as 127.0.0.1:2526"),
+            ("a:0", "next-hop: \"a:0\" is no host:port such as 127.0.0.1:2526"),
             ("a:70000", "next-hop: \"a:70000\" is no host:port such as 127.0.0.1:2526"),
             ("a b:25", "next-hop: \"a b:25\" is no host:port such as 127.0.0.1:2526"),
             ("\u{1b}:25", "next-hop: \"\\u{1b}:25\" is no host:port such as 127.0.0.1:2526"),

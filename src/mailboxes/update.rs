@@ -36,7 +36,21 @@ impl Maildrop {
     pub(super) fn finish_all(&self) -> io::Result<Updated> {
         let (mut listings, mut results) = (Listings::of(&self.folder), Results::new());
         let (mut has_acted, mut is_changed) = (true, false);
-        while listings.next(has_acted)? {
+        loop {
+            match listings.next(has_acted) {
+                Ok(true) => {}
+                Ok(false) => break,
+                // What was not seen to be removed may be there.
+                Err(e) if e.kind() == ErrorKind::TimedOut => {
+                    for (_, number) in self.missing(&results) {
+                        results
+                            .entry(number)
+                            .or_insert_with(|| Err(io::Error::new(e.kind(), e.to_string())));
+                    }
+                    break;
+                }
+                Err(e) => return Err(e),
+            }
             has_acted = false;
             for (number, message) in self.numbered().filter(|(number, _)| self.is_marked(*number)) {
                 for entry in listings.named(&message.entry.base) {
@@ -44,7 +58,7 @@ impl Maildrop {
                 }
             }
             is_changed |= has_acted;
-            if self.may_be_missed(&listings, &mut results)? {
+            if self.may_be_missed(&listings, &mut results) {
                 has_acted = true;
                 thread::sleep(PAUSE);
             }
@@ -84,29 +98,29 @@ impl Maildrop {
         move_to_free(&path, &seen.path(&self.folder)?).map(|()| true)
     }
 
-    /// Finds messages that are to be deleted and lie there under a name of another kind. Returns whether
-    /// one may be there that this listing has not shown: a name may change before a look at its file, or
-    /// while its folder is listed.
-    ///
-    /// # Errors
-    /// When the folders cannot be looked at.
-    fn may_be_missed(&self, listings: &Listings, results: &mut Results) -> io::Result<bool> {
+    /// The messages that are to be deleted, and that were not seen to be removed.
+    fn missing(&self, results: &Results) -> HashMap<FileId, u64> {
         let missing = self.numbered().filter(|(number, _)| {
             self.deleted.contains(number) && !matches!(results.get(number), Some(Ok(())))
         });
-        let mut missing: HashMap<FileId, u64> =
-            missing.map(|(number, message)| (message.file, number)).collect();
+        missing.map(|(number, message)| (message.file, number)).collect()
+    }
+
+    /// Finds messages that are to be deleted and lie there under a name of another kind. Returns whether
+    /// one may be there that this listing has not shown: a name may change before a look at its file, or
+    /// while its folder is listed.
+    fn may_be_missed(&self, listings: &Listings, results: &mut Results) -> bool {
+        let (mut missing, mut has_missed) = (self.missing(results), false);
         if missing.is_empty() {
-            return Ok(false);
+            return false;
         }
-        let mut has_missed = false;
         for file in listings.entries().iter().map(|entry| entry.file(&self.folder)) {
             has_missed |= file.is_err();
             if let Some(number) = file.ok().and_then(|file| missing.remove(&file)) {
-                results.insert(number, Err(replaced()));
+                results.entry(number).or_insert_with(|| Err(replaced()));
             }
         }
-        Ok(has_missed || !missing.is_empty() && !listings.is_certain()?)
+        has_missed || !missing.is_empty() && !listings.is_certain()
     }
 
     /// Counts what came of the update. The log has one line for all that failed.

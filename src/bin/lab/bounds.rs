@@ -95,9 +95,11 @@ pub fn check(conversations: &[Conversation]) -> Result<(), Wrong> {
         for step in &conversation.steps {
             match &step.action {
                 Action::Client(..) => clients += 1,
-                Action::Server(_, Expected::NothingFor(time)) => waits += *time,
+                Action::Server(_, Expected::NothingFor(time)) => {
+                    waits = waits.saturating_add(*time);
+                }
                 Action::Server(..) => servers += 1,
-                Action::Wait(time) => waits += *time,
+                Action::Wait(time) => waits = waits.saturating_add(*time),
                 Action::Do(_) => processes += 1,
                 // The greeting, and what the client makes of it.
                 Action::Run { .. } => {
