@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Read, Seek, SeekFrom};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -220,7 +220,7 @@ fn free_port(held: &mut Vec<UdpSocket>) -> io::Result<u16> {
         let port = (PORTS.start + next % PORTS.len() as u32) as u16;
         // TCP and UDP count their ports apart, so that the program can still listen there.
         let Ok(hold) = UdpSocket::bind((Ipv4Addr::LOCALHOST, port)) else { continue };
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+        if is_free((Ipv4Addr::LOCALHOST, port)) {
             held.push(hold);
             return Ok(port);
         }
@@ -239,6 +239,13 @@ fn read_lossy(path: &Path) -> String {
         Ok(octets)
     };
     String::from_utf8_lossy(&read().unwrap_or_default()).into_owned()
+}
+
+/// Whether nobody listens there. On Unix this is not tried by listening: each program that another thread
+/// starts has that socket, too, for a moment, and a client would be connected to it. On Windows, to
+/// connect takes two seconds where nobody listens.
+fn is_free(place: (Ipv4Addr, u16)) -> bool {
+    if cfg!(unix) { TcpStream::connect(place).is_err() } else { TcpListener::bind(place).is_ok() }
 }
 
 #[cfg(test)]
